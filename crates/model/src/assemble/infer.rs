@@ -1,0 +1,75 @@
+//! Inferred segments: services that a call reached but that sent no segment of their own.
+
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+use super::naming::inferred_origin;
+use crate::{Entity, EntityKind, SegmentId, TraceId};
+
+/// An entity, and whether it was inferred.
+pub(super) type Known = (Entity, bool);
+
+/// Members of a call that its inferred segment takes over (xray-service reference 3.2; seen in
+/// BatchGetTraces output).
+const COPIED: [&str; 7] = ["http", "aws", "sql", "cause", "error", "throttle", "fault"];
+
+/// Appends an inferred segment for each call (a subsegment with namespace `aws` or `remote`)
+/// that no real segment names as its parent.
+pub(super) fn add_inferred(
+    trace_id: TraceId,
+    entities: Vec<Entity>,
+    parents: &mut Vec<Option<usize>>,
+) -> Vec<Known> {
+    let mut has_callee = vec![false; entities.len()];
+    for (entity, parent) in entities.iter().zip(parents.iter()) {
+        if let (EntityKind::Segment, Some(parent)) = (entity.kind, parent)
+            && let Some(has_callee) = has_callee.get_mut(*parent)
+        {
+            *has_callee = true;
+        }
+    }
+    let mut inferred = Vec::new();
+    for (index, (entity, has_callee)) in entities.iter().zip(has_callee).enumerate() {
+        if entity.is_call() && !has_callee {
+            inferred.push((infer(trace_id, entity), true));
+            parents.push(Some(index));
+        }
+    }
+    entities.into_iter().map(|entity| (entity, false)).chain(inferred).collect()
+}
+
+fn infer(trace_id: TraceId, call: &Entity) -> Entity {
+    let copied = |(key, _): &&(String, _)| COPIED.contains(&key.as_str());
+    Entity {
+        id: inferred_id(trace_id, call.id),
+        kind: EntityKind::Segment,
+        parent_id: Some(call.id),
+        name: call.name.clone(),
+        start: call.start,
+        end: call.end,
+        flags: call.flags,
+        // Kept so that naming can tell an AWS call from another; segments do not show it.
+        namespace: call.namespace.clone(),
+        origin: inferred_origin(call),
+        user: None,
+        resource_arn: None,
+        http: call.http.clone(),
+        aws: call.aws.clone(),
+        has_sql: call.has_sql,
+        cause: call.cause.clone(),
+        annotations: Vec::new(),
+        links: Vec::new(),
+        members: call.members.iter().filter(copied).cloned().collect(),
+    }
+}
+
+/// X-Ray draws a random id. Ours is a function of the call, so that the trace is the same each
+/// time it is put together.
+fn inferred_id(trace_id: TraceId, call: SegmentId) -> SegmentId {
+    let mut hasher = FxHasher::default();
+    hasher.write(b"inferred");
+    hasher.write(&trace_id.to_bytes());
+    hasher.write_u64(call.to_u64());
+    SegmentId::from_u64(hasher.finish())
+}

@@ -1,0 +1,66 @@
+//! Who belongs to whom: one parent for each segment and subsegment.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+
+use crate::{Entity, EntityKind, SegmentId};
+
+/// For each entity the index of its parent: the (sub)segment that holds a subsegment, or that
+/// called a segment. `None` where it has none or the parent is not in the trace.
+///
+/// A `parent_id` means the subsegment with that id, else the segment. Where the parents of
+/// broken documents form a loop, the loop is cut above its first member in the order of
+/// `entities`, so that each of them is reached.
+pub(super) fn link(entities: &[Entity]) -> Vec<Option<usize>> {
+    let by_id: HashMap<(EntityKind, SegmentId), usize, FxBuildHasher> = entities
+        .iter()
+        .enumerate()
+        .map(|(index, entity)| ((entity.kind, entity.id), index))
+        .collect();
+    let mut parents: Vec<Option<usize>> = entities
+        .iter()
+        .enumerate()
+        .map(|(index, entity)| {
+            let parent_id = entity.parent_id?;
+            [EntityKind::Subsegment, EntityKind::Segment]
+                .into_iter()
+                .filter_map(|kind| by_id.get(&(kind, parent_id)).copied())
+                .find(|&parent| parent != index)
+        })
+        .collect();
+    cut_loops(&mut parents);
+    parents
+}
+
+/// Follows each chain of parents upwards once; an index met twice on one walk closes a loop.
+fn cut_loops(parents: &mut [Option<usize>]) {
+    const UNSEEN: usize = usize::MAX;
+    let mut seen_on_walk = vec![UNSEEN; parents.len()];
+    for walk in 0..parents.len() {
+        let mut at = walk;
+        loop {
+            match seen_on_walk.get_mut(at) {
+                Some(mark) if *mark == UNSEEN => *mark = walk,
+                Some(mark) if *mark == walk => {
+                    let first = loop_members(parents, at).min().unwrap_or(at);
+                    if let Some(parent) = parents.get_mut(first) {
+                        *parent = None;
+                    }
+                    break;
+                }
+                _ => break, // Seen on an earlier walk, which was finite.
+            }
+            match parents.get(at).copied().flatten() {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+    }
+}
+
+/// The members of the loop through `start`.
+fn loop_members(parents: &[Option<usize>], start: usize) -> impl Iterator<Item = usize> + '_ {
+    let next = move |at: &usize| parents.get(*at).copied().flatten().filter(|&p| p != start);
+    std::iter::successors(Some(start), next)
+}

@@ -1,0 +1,114 @@
+//! Segment documents: what SDKs send, parsed once at the edge.
+//!
+//! A document is one segment, or one subsegment sent on its own, with subsegments nested in it.
+//! [`Document::parse`] checks what X-Ray checks, reads what assembly needs into types, and keeps
+//! every member as raw JSON, so that unknown ones survive. Members of a wrong type that X-Ray
+//! does not check are kept raw and otherwise ignored: the SDKs disagree about many of them.
+
+use serde_json::value::RawValue;
+
+use crate::{Annotation, SegmentId, Timestamp, TraceId};
+
+mod lenient;
+mod members;
+mod parse;
+mod repair;
+mod split;
+mod views;
+
+pub(crate) use lenient::{read_object, write_string};
+pub use split::split_documents;
+pub use views::{Aws, Cause, Exception, Http, Link};
+
+/// X-Ray's limit for one document: 64 kB, not adjustable (service quotas).
+pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// How deep subsegments may nest in one document. X-Ray names no limit; SDKs stream long before
+/// this, and a document of 64 kB could otherwise hold thousands of levels.
+pub const MAX_NESTING: usize = 128;
+
+/// One parsed document.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The trace it belongs to.
+    pub trace_id: TraceId,
+    /// The segment or subsegment itself, then all its nested subsegments; parents first.
+    pub entities: Vec<Entity>,
+}
+
+/// Segment or subsegment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntityKind {
+    /// The work of one service for one request.
+    Segment,
+    /// A part of that work, or a call to another service.
+    Subsegment,
+}
+
+/// The flags that tell how a (sub)segment ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// 4xx.
+    pub error: bool,
+    /// 429; SDKs set `error` beside it.
+    pub throttle: bool,
+    /// 5xx.
+    pub fault: bool,
+}
+
+/// One segment or subsegment of a document, without its nested subsegments.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// Its id, unique in the trace.
+    pub id: SegmentId,
+    /// Segment or subsegment.
+    pub kind: EntityKind,
+    /// The enclosing (sub)segment when nested, else `parent_id`: the (sub)segment it belongs to,
+    /// or, for a segment, the one that called it.
+    pub parent_id: Option<SegmentId>,
+    /// The name: of the service for a segment, of the work or the callee for a subsegment.
+    pub name: String,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it ended; `None` while it is in progress.
+    pub end: Option<Timestamp>,
+    /// How it ended: the stated flags or, where none is stated, what the HTTP status says.
+    pub flags: Flags,
+    /// `aws` and `remote` mark calls to other services.
+    pub namespace: Option<String>,
+    /// The type of the resource that runs the service.
+    pub origin: Option<String>,
+    /// The end user.
+    pub user: Option<String>,
+    /// The ARN of the resource that runs the service.
+    pub resource_arn: Option<String>,
+    /// The request it serves or makes.
+    pub http: Http,
+    /// AWS facts: of the resource for a segment, of the call for a subsegment.
+    pub aws: Aws,
+    /// Whether it has an `sql` block.
+    pub has_sql: bool,
+    /// What went wrong.
+    pub cause: Cause,
+    /// Annotations with an acceptable key and value.
+    pub annotations: Vec<Annotation>,
+    /// Links to segments of other traces.
+    pub links: Vec<Link>,
+    /// Every member as it was sent, in the order of the document, but for those that processing
+    /// writes anew (ids, times, annotations, subsegments).
+    pub(crate) members: Vec<(String, Box<RawValue>)>,
+}
+
+impl Entity {
+    /// Whether this subsegment is a call to another service: those with namespace `aws` or
+    /// `remote` make a node (other namespaces, such as Python's `local`, do not).
+    pub fn is_call(&self) -> bool {
+        self.kind == EntityKind::Subsegment
+            && matches!(self.namespace.as_deref(), Some("aws" | "remote"))
+    }
+
+    /// One member as it was sent, such as `metadata` or `sql`.
+    pub fn member(&self, name: &str) -> Option<&RawValue> {
+        self.members.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+}

@@ -1,0 +1,163 @@
+//! Reading JSON members one by one, forgivingly: a value of another type is no value.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of a JSON object as raw values, in order; of a repeated key, the last counts.
+/// `None` when the value is no object.
+pub(crate) fn read_object(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    serde_json::from_str::<Members<'_>>(raw.get()).ok().map(|members| members.0)
+}
+
+/// The elements of a JSON array as raw values; `None` when the value is no array.
+pub(crate) fn read_array(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A string. Lone surrogates, which JavaScript can send, become U+FFFD.
+pub(crate) fn read_text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str::<Text>(raw.get()).ok().map(|text| text.0)
+}
+
+/// A number.
+pub(crate) fn read_number(raw: &RawValue) -> Option<f64> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A boolean.
+pub(crate) fn read_boolean(raw: &RawValue) -> Option<bool> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A whole number, also when it is written `200.0` or `"200"`.
+pub(crate) fn read_integer(raw: &RawValue) -> Option<i64> {
+    let text = raw.get().trim_matches('"');
+    text.parse().ok().or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        let is_whole = number.fract() == 0.0 && number.abs() < 1e15;
+        is_whole.then(|| format!("{number:.0}").parse().ok())?
+    })
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    match serde_json::to_string(text) {
+        Ok(json) => out.push_str(&json),
+        Err(_) => out.push_str("\"\""), // A `str` always serializes.
+    }
+}
+
+/// A JSON string read as bytes, since serde_json refuses lone surrogates in a `str`.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text, E> {
+        Ok(Text(match String::from_utf8_lossy(bytes) {
+            Cow::Borrowed(text) => text.to_owned(),
+            Cow::Owned(text) => text,
+        }))
+    }
+}
+
+/// An object as raw members.
+pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members: Vec<(String, &RawValue)> = Vec::new();
+        while let Some((Text(key), value)) = map.next_entry::<Text, &RawValue>()? {
+            members.push((key, value));
+        }
+        // Searching back at every insertion would make a document of many keys quadratic.
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut kept: Vec<_> = members.into_iter().rev().collect();
+        kept.retain(|(key, _)| seen.insert(key.clone()));
+        kept.reverse();
+        Ok(Members(kept))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn text_survives_lone_surrogates() {
+        let check = |json: &str, expect: Option<&str>| {
+            assert_eq!(read_text(&raw(json)).as_deref(), expect, "{json}");
+        };
+        check(r#""snow \u2603""#, Some("snow ☃"));
+        check(r#""a\ud800b""#, Some("a\u{fffd}\u{fffd}\u{fffd}b"));
+        check(r#""\ud83d\ude00""#, Some("😀"));
+        check("5", None);
+        check("null", None);
+        check("[1]", None);
+    }
+
+    #[test]
+    fn integers_come_in_three_spellings() {
+        let check = |json: &str, expect: Option<i64>| {
+            assert_eq!(read_integer(&raw(json)), expect, "{json}");
+        };
+        check("200", Some(200));
+        check("200.0", Some(200));
+        check("2e2", Some(200));
+        check("\"200\"", Some(200));
+        check("200.5", None);
+        check("1e300", None);
+        check("\"ok\"", None);
+        check("null", None);
+        check("true", None);
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_key_counts() {
+        let value = raw(r#"{"a":1,"b":2,"a":3}"#);
+        let members = read_object(&value).unwrap();
+        let members: Vec<_> = members.iter().map(|(k, v)| (k.as_str(), v.get())).collect();
+        assert_eq!(members, [("b", "2"), ("a", "3")]);
+    }
+
+    #[test]
+    fn values_of_another_type_are_none() {
+        assert!(read_object(&raw("[]")).is_none());
+        assert!(read_array(&raw("{}")).is_none());
+        assert!(read_number(&raw("\"1\"")).is_none());
+        assert!(read_boolean(&raw("1")).is_none());
+    }
+}

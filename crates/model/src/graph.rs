@@ -1,0 +1,398 @@
+//! The service graph: what one trace says about nodes and edges, and the sums over many.
+//!
+//! A trace yields [`NodeObservation`]s and [`EdgeObservation`]s; a [`ServiceGraph`] is their
+//! sum. Sums of disjoint sets merge, and what a trace contributed can be taken back when the
+//! trace changes, so stored graphs are corrected and never count twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{Histogram, Micros, Timestamp};
+
+/// The identity of a node: name, type and account (the three parts `id()` selects on).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId {
+    /// The node's name.
+    pub name: Arc<str>,
+    /// `AWS::ECS::Container`, `AWS::DynamoDB::Table`, `Database::SQL`, `remote`, `client`…;
+    /// `None` for a segment without `origin`.
+    pub kind: Option<Arc<str>>,
+    /// The AWS account, when the segment told it.
+    pub account_id: Option<Arc<str>>,
+}
+
+impl ServiceId {
+    /// The type of the synthetic node that stands for the callers of a root service.
+    pub const CLIENT: &'static str = "client";
+
+    /// The synthetic client of a root service; it bears the service's name.
+    pub fn client_of(root: &ServiceId) -> Self {
+        Self { name: root.name.clone(), kind: Some(Self::CLIENT.into()), account_id: None }
+    }
+
+    /// Whether this is a synthetic client.
+    pub fn is_client(&self) -> bool {
+        self.kind.as_deref() == Some(Self::CLIENT)
+    }
+}
+
+/// How a request ended. Fault outranks throttle, throttle outranks error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// No flag set: 2xx, 3xx.
+    Ok,
+    /// The caller's fault: 4xx but not 429.
+    Error,
+    /// Refused by a limit: 429.
+    Throttle,
+    /// The service's fault: 5xx.
+    Fault,
+}
+
+/// One request as a node saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeObservation {
+    /// The node.
+    pub node: ServiceId,
+    /// Seen in a segment of its own, not inferred from a caller and not the client.
+    pub is_real: bool,
+    /// First service to handle a request.
+    pub is_root: bool,
+    /// When the request began.
+    pub start: Timestamp,
+    /// When it ended; `None` while it is in progress: the node then exists without being counted.
+    pub end: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// One call between two nodes as the caller saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EdgeObservation {
+    /// The calling node.
+    pub from: ServiceId,
+    /// The called node.
+    pub to: ServiceId,
+    /// When the call began.
+    pub start: Timestamp,
+    /// When it ended; `None` while it is in progress.
+    pub end: Option<Timestamp>,
+    /// How it ended for the caller.
+    pub outcome: Outcome,
+}
+
+/// What one trace says about the graph.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceGraph {
+    /// Requests by node, one for each segment and inferred segment.
+    pub nodes: Vec<NodeObservation>,
+    /// Calls between nodes.
+    pub edges: Vec<EdgeObservation>,
+}
+
+/// Counts of requests by how they ended, and their times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestStatistics {
+    /// Requests that ended well.
+    pub ok: i64,
+    /// 429.
+    pub throttle: i64,
+    /// 4xx other than 429.
+    pub error: i64,
+    /// 5xx.
+    pub fault: i64,
+    /// Sum of all response times.
+    pub total_response_time: Micros,
+    /// Response times.
+    pub response_times: Histogram,
+}
+
+/// One node's sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeStatistics {
+    /// Completed requests.
+    pub requests: RequestStatistics,
+    /// Observations, completed or not.
+    pub seen: i64,
+    /// Observations from segments of the node's own.
+    pub seen_real: i64,
+    /// Observations as the first service of a request.
+    pub seen_root: i64,
+    /// Start of the first request.
+    pub start: Timestamp,
+    /// End of the last request.
+    pub end: Timestamp,
+}
+
+/// One edge's sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EdgeStatistics {
+    /// Completed calls.
+    pub requests: RequestStatistics,
+    /// Observations, completed or not.
+    pub seen: i64,
+    /// Start of the first call.
+    pub start: Timestamp,
+    /// End of the last call.
+    pub end: Timestamp,
+}
+
+/// The sum of what many traces say.
+///
+/// `start` and `end` of its nodes and edges only ever widen: taking a trace back leaves them,
+/// which shows at most as a minute more in a graph of rollups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceGraph {
+    /// Nodes by identity, the synthetic clients among them.
+    pub nodes: BTreeMap<ServiceId, NodeStatistics>,
+    /// Edges by caller and callee.
+    pub edges: BTreeMap<(ServiceId, ServiceId), EdgeStatistics>,
+}
+
+impl RequestStatistics {
+    /// Completed requests.
+    pub fn total(&self) -> i64 {
+        self.ok + self.throttle + self.error + self.fault
+    }
+
+    fn count(&mut self, outcome: Outcome, length: Micros) {
+        let length = length.clamped();
+        *match outcome {
+            Outcome::Ok => &mut self.ok,
+            Outcome::Error => &mut self.error,
+            Outcome::Throttle => &mut self.throttle,
+            Outcome::Fault => &mut self.fault,
+        } += 1;
+        self.total_response_time = self.total_response_time.plus(length);
+        self.response_times.record(length);
+    }
+
+    fn apply(&mut self, other: &RequestStatistics, sign: Sign) {
+        let factor = sign.factor();
+        self.ok += factor * other.ok;
+        self.throttle += factor * other.throttle;
+        self.error += factor * other.error;
+        self.fault += factor * other.fault;
+        let time = Micros::new(factor * other.total_response_time.get());
+        self.total_response_time = self.total_response_time.plus(time);
+        match sign {
+            Sign::Plus => self.response_times.merge(&other.response_times),
+            Sign::Minus => self.response_times.subtract(&other.response_times),
+        }
+    }
+}
+
+impl TraceGraph {
+    /// Cuts the observations by the minute in which each request began, the unit of rollups.
+    pub fn by_minute(&self) -> BTreeMap<i64, ServiceGraph> {
+        let mut minutes: BTreeMap<i64, ServiceGraph> = BTreeMap::new();
+        for node in &self.nodes {
+            minutes.entry(node.start.minute()).or_default().add_node(node);
+        }
+        for edge in &self.edges {
+            minutes.entry(edge.start.minute()).or_default().add_edge(edge);
+        }
+        minutes
+    }
+}
+
+impl ServiceGraph {
+    /// Adds all observations of one trace.
+    pub fn add(&mut self, trace: &TraceGraph) {
+        trace.nodes.iter().for_each(|node| self.add_node(node));
+        trace.edges.iter().for_each(|edge| self.add_edge(edge));
+    }
+
+    /// Adds the sums of `other`.
+    pub fn merge(&mut self, other: &ServiceGraph) {
+        self.apply(other, Sign::Plus);
+    }
+
+    /// Takes back sums that were added before; nodes and edges that nothing is left of go.
+    pub fn subtract(&mut self, other: &ServiceGraph) {
+        self.apply(other, Sign::Minus);
+    }
+
+    /// No node and no edge.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.edges.is_empty()
+    }
+
+    fn add_node(&mut self, seen: &NodeObservation) {
+        let node = self.nodes.entry(seen.node.clone()).or_default();
+        widen((&mut node.start, &mut node.end), node.seen == 0, seen.start, seen.end);
+        node.seen += 1;
+        node.seen_real += i64::from(seen.is_real);
+        node.seen_root += i64::from(seen.is_root);
+        if let Some(end) = seen.end
+            && !seen.node.is_client()
+        {
+            node.requests.count(seen.outcome, end - seen.start);
+        }
+    }
+
+    fn add_edge(&mut self, seen: &EdgeObservation) {
+        let edge = self.edges.entry((seen.from.clone(), seen.to.clone())).or_default();
+        widen((&mut edge.start, &mut edge.end), edge.seen == 0, seen.start, seen.end);
+        edge.seen += 1;
+        if let Some(end) = seen.end {
+            edge.requests.count(seen.outcome, end - seen.start);
+        }
+    }
+
+    fn apply(&mut self, other: &ServiceGraph, sign: Sign) {
+        for (id, theirs) in &other.nodes {
+            let ours = self.nodes.entry(id.clone()).or_default();
+            if sign == Sign::Plus {
+                let end = Some(theirs.end);
+                widen((&mut ours.start, &mut ours.end), ours.seen == 0, theirs.start, end);
+            }
+            ours.seen += sign.factor() * theirs.seen;
+            ours.seen_real += sign.factor() * theirs.seen_real;
+            ours.seen_root += sign.factor() * theirs.seen_root;
+            ours.requests.apply(&theirs.requests, sign);
+        }
+        for (id, theirs) in &other.edges {
+            let ours = self.edges.entry(id.clone()).or_default();
+            if sign == Sign::Plus {
+                let end = Some(theirs.end);
+                widen((&mut ours.start, &mut ours.end), ours.seen == 0, theirs.start, end);
+            }
+            ours.seen += sign.factor() * theirs.seen;
+            ours.requests.apply(&theirs.requests, sign);
+        }
+        self.nodes.retain(|_, node| node.seen != 0);
+        self.edges.retain(|_, edge| edge.seen != 0);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Plus,
+    Minus,
+}
+
+impl Sign {
+    const fn factor(self) -> i64 {
+        match self {
+            Sign::Plus => 1,
+            Sign::Minus => -1,
+        }
+    }
+}
+
+/// Widens a window so that it holds `start` and `end`; the first observation sets it.
+fn widen(
+    (window_start, window_end): (&mut Timestamp, &mut Timestamp),
+    is_first: bool,
+    start: Timestamp,
+    end: Option<Timestamp>,
+) {
+    let end = end.unwrap_or(start).max(start);
+    *window_start = if is_first { start } else { start.min(*window_start) };
+    *window_end = if is_first { end } else { end.max(*window_end) };
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn service(name: &str) -> ServiceId {
+        ServiceId { name: name.into(), kind: None, account_id: None }
+    }
+
+    fn trace(requests: &[(u8, i64, i64, u8)]) -> TraceGraph {
+        let mut graph = TraceGraph::default();
+        for &(name, start, length, outcome) in requests {
+            let outcome = [Outcome::Ok, Outcome::Error, Outcome::Throttle, Outcome::Fault]
+                [usize::from(outcome % 4)];
+            let start = Timestamp::from_micros(start);
+            let end = (length >= 0).then(|| start.plus(Micros::new(length)));
+            let (from, to) = (service("caller"), service(&format!("node-{}", name % 3)));
+            graph.nodes.push(NodeObservation {
+                node: to.clone(),
+                is_real: true,
+                is_root: false,
+                start,
+                end,
+                outcome,
+            });
+            graph.edges.push(EdgeObservation { from, to, start, end, outcome });
+        }
+        graph
+    }
+
+    #[test]
+    fn counts_follow_the_outcomes() {
+        let mut graph = ServiceGraph::default();
+        graph.add(&trace(&[
+            (0, 0, 10, 0),
+            (0, 5, 20, 1),
+            (0, 9, 30, 2),
+            (0, 2, 40, 3),
+            (0, 1, -1, 0),
+        ]));
+        let node = &graph.nodes[&service("node-0")];
+        let requests = &node.requests;
+        assert_eq!(
+            (requests.ok, requests.error, requests.throttle, requests.fault, requests.total()),
+            (1, 1, 1, 1, 4)
+        );
+        assert_eq!((node.seen, requests.total_response_time.get()), (5, 100));
+        assert_eq!((node.start.as_micros(), node.end.as_micros()), (0, 42));
+    }
+
+    #[test]
+    fn a_client_has_no_statistics_of_its_own() {
+        let root = service("app");
+        let client = ServiceId::client_of(&root);
+        let mut graph = ServiceGraph::default();
+        graph.add_node(&NodeObservation {
+            node: client.clone(),
+            is_real: false,
+            is_root: false,
+            start: Timestamp::default(),
+            end: Some(Timestamp::from_micros(5)),
+            outcome: Outcome::Ok,
+        });
+        assert_eq!(graph.nodes[&client].requests.total(), 0);
+        assert_eq!(graph.nodes[&client].seen, 1);
+    }
+
+    fn requests() -> impl Strategy<Value = Vec<(u8, i64, i64, u8)>> {
+        prop::collection::vec(
+            (any::<u8>(), 0_i64..600_000_000, -1_i64..9_000_000, any::<u8>()),
+            0..20,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn rollups_by_minute_sum_to_the_whole(requests in requests()) {
+            let trace = trace(&requests);
+            let mut whole = ServiceGraph::default();
+            whole.add(&trace);
+            let mut sum = ServiceGraph::default();
+            trace.by_minute().values().for_each(|minute| sum.merge(minute));
+            prop_assert_eq!(sum, whole);
+        }
+
+        #[test]
+        fn what_was_added_can_be_taken_back(a in requests(), b in requests()) {
+            let (mut left, mut right) = (ServiceGraph::default(), ServiceGraph::default());
+            left.add(&trace(&a));
+            right.add(&trace(&b));
+            let mut sum = left.clone();
+            sum.merge(&right);
+            sum.subtract(&right);
+            let counts = |graph: &ServiceGraph| -> Vec<_> {
+                graph.nodes.iter().map(|(id, node)| (id.clone(), node.requests.clone(), node.seen)).collect()
+            };
+            prop_assert_eq!(counts(&sum), counts(&left));
+            sum.subtract(&left);
+            prop_assert!(sum.is_empty());
+        }
+    }
+}
