@@ -7,12 +7,13 @@ use crate::{Entity, ServiceId};
 ///
 /// Sources: spellings from captures of the SDKs; `S3`, `DynamoDB`, `SNS` from BatchGetTraces
 /// output; the rest after CloudFormation's type names.
-const AWS_SERVICES: [(&str, &str, &str); 23] = [
+const AWS_SERVICES: [(&str, &str, &str); 24] = [
     ("apigateway", "API Gateway", "ApiGateway"),
     ("athena", "Athena", "Athena"),
     ("bedrockruntime", "Bedrock Runtime", "Bedrock"),
     ("cloudwatch", "CloudWatch", "CloudWatch"),
     ("cloudwatchlogs", "CloudWatch Logs", "Logs"),
+    ("cognitoidentityprovider", "Cognito Identity Provider", "Cognito"),
     ("cognitoidp", "Cognito Identity Provider", "Cognito"),
     ("dynamodb", "DynamoDB", "DynamoDB"),
     ("eventbridge", "EventBridge", "Events"),
