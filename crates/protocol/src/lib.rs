@@ -1,0 +1,34 @@
+//! The wire of X-Ray: datagrams, operations, bodies, errors and page tokens.
+//!
+//! Bodies bear the names and casing of the API model 2016-04-12. Requests are read leniently, as
+//! the service reads them (unknown members are ignored, null counts as absent); replies carry
+//! every member that a known client dereferences without looking.
+
+mod datagram;
+mod error;
+mod operation;
+mod page_token;
+mod shapes;
+mod wire_time;
+
+pub use datagram::{DATAGRAM_HEADER, DatagramFault, MAX_DATAGRAM_BYTES, split_datagram};
+pub use error::{ApiError, ErrorBody, ErrorKind};
+pub use operation::Operation;
+pub use page_token::{Fingerprint, MAX_TOKEN_CHARACTERS, PageToken, PageTokenFault};
+pub use shapes::{
+    Alias, AnnotationValueShape, BackendConnectionErrors, BatchGetTracesReply,
+    BatchGetTracesRequest, CreateSamplingRuleRequest, DeleteSamplingRuleRequest, Edge,
+    ErrorStatistics, FaultStatistics, GetSamplingRulesReply, GetSamplingRulesRequest,
+    GetSamplingStatisticSummariesReply, GetSamplingStatisticSummariesRequest,
+    GetSamplingTargetsReply, GetSamplingTargetsRequest, GetServiceGraphReply,
+    GetServiceGraphRequest, GetTraceGraphReply, GetTraceGraphRequest, GetTraceSummariesReply,
+    GetTraceSummariesRequest, HistogramEntry, Http, Named, NoRootCause, NodeFigures,
+    PutTelemetryRecordsReply, PutTelemetryRecordsRequest, PutTraceSegmentsReply,
+    PutTraceSegmentsRequest, ResourceArn, SamplingBoostStatisticsDocument, SamplingRateBoost,
+    SamplingRateBoostInput, SamplingRule, SamplingRuleInput, SamplingRuleRecord, SamplingRuleReply,
+    SamplingStatisticSummary, SamplingStatisticsDocument, SamplingStrategy, SamplingTargetDocument,
+    Segment, Service, ServiceIdShape, Statistics, Tag, TelemetryRecord, Trace, TraceSummaryShape,
+    TraceUser, UnprocessedStatistics, UnprocessedTraceSegment, UpdateSamplingRuleRequest,
+    ValueWithServiceIds, WithId, graph_services,
+};
+pub use wire_time::WireTime;

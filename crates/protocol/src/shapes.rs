@@ -1,0 +1,38 @@
+//! Bodies of requests and replies, by family. Names and members are the API model's; a type
+//! whose plain name belongs to the model crate bears `Shape` behind it.
+//!
+//! Requests keep even required members optional: what is missing is told by name, in the words
+//! of the operation that misses it.
+
+mod graph;
+mod sampling;
+mod summary;
+mod telemetry;
+mod traces;
+
+pub use graph::{
+    Alias, Edge, ErrorStatistics, FaultStatistics, GetServiceGraphReply, GetServiceGraphRequest,
+    GetTraceGraphReply, GetTraceGraphRequest, HistogramEntry, NodeFigures, Service, Statistics,
+    graph_services,
+};
+pub use sampling::{
+    CreateSamplingRuleRequest, DeleteSamplingRuleRequest, GetSamplingRulesReply,
+    GetSamplingRulesRequest, GetSamplingStatisticSummariesReply,
+    GetSamplingStatisticSummariesRequest, GetSamplingTargetsReply, GetSamplingTargetsRequest,
+    SamplingBoostStatisticsDocument, SamplingRateBoost, SamplingRateBoostInput, SamplingRule,
+    SamplingRuleInput, SamplingRuleRecord, SamplingRuleReply, SamplingStatisticSummary,
+    SamplingStatisticsDocument, SamplingTargetDocument, Tag, UnprocessedStatistics,
+    UpdateSamplingRuleRequest,
+};
+pub use summary::{
+    AnnotationValueShape, Http, Named, NoRootCause, ResourceArn, ServiceIdShape, TraceSummaryShape,
+    TraceUser, ValueWithServiceIds, WithId,
+};
+pub use telemetry::{
+    BackendConnectionErrors, PutTelemetryRecordsReply, PutTelemetryRecordsRequest, TelemetryRecord,
+};
+pub use traces::{
+    BatchGetTracesReply, BatchGetTracesRequest, GetTraceSummariesReply, GetTraceSummariesRequest,
+    PutTraceSegmentsReply, PutTraceSegmentsRequest, SamplingStrategy, Segment, Trace,
+    UnprocessedTraceSegment,
+};
