@@ -1,0 +1,169 @@
+//! What the rest of Roentgen knows of storage: one trait, and the values that cross it.
+//!
+//! The trait is synchronous: callers in async code bridge with a blocking task and, for
+//! [`TraceStore::append`], with its callback.
+
+use std::fmt;
+use std::sync::Arc;
+
+use roentgen_model::{ServiceGraph, Timestamp, Trace, TraceId, TraceSummary};
+
+use crate::{StoreError, StoreStatus};
+
+/// Called once, from a thread of the store, when documents are on stable storage, or with why
+/// they are not. It should hand over and return: every later acknowledgement waits behind it.
+pub type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// Durable storage of traces.
+pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
+    /// Queues documents for durable storage and returns at once. `done` is called after they are
+    /// on stable storage, or with why they are not. Many callers share one fsync.
+    ///
+    /// The documents must be ones that [`roentgen_model::Document::parse`] accepts.
+    ///
+    /// # Errors
+    /// When nothing was queued; `done` is then never called. [`StoreError::Overloaded`] when the
+    /// bounded queue is full, [`StoreError::DocumentTooLarge`], [`StoreError::Poisoned`] after
+    /// the disk has failed, [`StoreError::Closed`].
+    fn append(&self, documents: Vec<ReceivedDocument>, done: Acknowledge)
+    -> Result<(), StoreError>;
+
+    /// Assembled traces in the order of `ids`, `None` for those without documents. Sees
+    /// everything acknowledged before the call.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the disk does not give a document back, [`StoreError::Closed`].
+    fn traces(&self, ids: &[TraceId]) -> Result<Vec<Option<Trace>>, StoreError>;
+
+    /// The documents of a trace byte for byte as they came, in the order in which they were
+    /// stored; none for an unknown trace. Sees everything acknowledged before the call.
+    ///
+    /// # Errors
+    /// As [`TraceStore::traces`].
+    fn originals(&self, id: TraceId) -> Result<Vec<ReceivedDocument>, StoreError>;
+
+    /// One page of summaries, newest first. Sees everything acknowledged before the call.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError>;
+
+    /// The service graph of all requests that began in a minute which the range touches. Sees
+    /// everything acknowledged before the call.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError>;
+
+    /// Sizes, ages and counters for operators.
+    fn status(&self) -> StoreStatus;
+
+    /// Takes no more documents, stores and acknowledges what is queued, and releases the data
+    /// directory. Returns when that is done; closing twice does nothing.
+    ///
+    /// Not to be called from an [`Acknowledge`] callback.
+    fn close(&self);
+}
+
+/// A document and when it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedDocument {
+    /// The trace it belongs to.
+    pub trace_id: TraceId,
+    /// When it came, by the clock of the receiver.
+    pub received: Timestamp,
+    /// The document as it came, accepted by [`roentgen_model::Document::parse`].
+    pub bytes: Vec<u8>,
+}
+
+/// A range of time: `start` is in it, `end` is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeRange {
+    /// The first moment in the range.
+    pub start: Timestamp,
+    /// The first moment behind the range.
+    pub end: Timestamp,
+}
+
+impl TimeRange {
+    /// Whether the moment lies in the range.
+    pub fn contains(&self, time: Timestamp) -> bool {
+        self.start <= time && time < self.end
+    }
+}
+
+/// Which time of a trace must lie in the range (GetTraceSummaries, `TimeRangeType`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeRangeType {
+    /// The time of the trace: [`TraceSummary::time`]. X-Ray's default.
+    #[default]
+    TraceId,
+    /// Any moment between the start and the end of the trace.
+    Event,
+    /// The end of the trace.
+    Service,
+}
+
+impl TimeRangeType {
+    /// Whether a trace belongs to the range.
+    pub fn selects(self, range: TimeRange, summary: &TraceSummary) -> bool {
+        match self {
+            TimeRangeType::TraceId => range.contains(summary.time),
+            TimeRangeType::Event => summary.start < range.end && range.start <= summary.end,
+            TimeRangeType::Service => range.contains(summary.end),
+        }
+    }
+}
+
+/// What to look for.
+#[derive(Clone, Copy)]
+pub struct SummaryQuery<'a> {
+    /// The range of time.
+    pub range: TimeRange,
+    /// Which time of a trace must lie in it.
+    pub range_type: TimeRangeType,
+    /// Where the page before this one ended; `None` for the first page.
+    pub after: Option<Cursor>,
+    /// Most summaries in the page.
+    pub limit: usize,
+    /// Most summaries to look at for the page; bounds the time that a rare match takes.
+    pub scan_limit: usize,
+    /// Which summaries are wanted. Called without any lock held.
+    pub matches: &'a (dyn Fn(&TraceSummary) -> bool + Sync),
+}
+
+impl fmt::Debug for SummaryQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SummaryQuery")
+            .field("range", &self.range)
+            .field("range_type", &self.range_type)
+            .field("after", &self.after)
+            .field("limit", &self.limit)
+            .field("scan_limit", &self.scan_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place in the order of summaries: by time, then by id, both descending.
+///
+/// The order does not depend on what else is stored, so a cursor stays good while data arrives
+/// and across restarts. A trace whose own time moves between two pages (its id carries no
+/// credible second and an earlier segment came late) may be told twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// [`TraceSummary::time`] of the last trace that was looked at.
+    pub time: Timestamp,
+    /// Its id.
+    pub id: TraceId,
+}
+
+/// One page of summaries.
+#[derive(Clone, Debug)]
+pub struct SummaryPage {
+    /// The summaries that match, newest first.
+    pub summaries: Vec<Arc<TraceSummary>>,
+    /// How many summaries of traces in the range were looked at.
+    pub scanned: usize,
+    /// Where the next page begins; `None` when everything was looked at.
+    pub next: Option<Cursor>,
+}

@@ -1,0 +1,202 @@
+//! A store in a directory of its own, and documents to put in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, UNIX_EPOCH};
+
+use roentgen_model::{
+    Document, RequestStatistics, ServiceGraph, ServiceId, Timestamp, Trace, TraceId, TraceSummary,
+    assemble,
+};
+use roentgen_ops::ManualClock;
+use roentgen_store::{
+    EmbeddedStore, ReceivedDocument, StoreError, StoreOptions, SummaryQuery, TimeRange,
+    TimeRangeType, TraceStore as _,
+};
+use tempfile::TempDir;
+
+/// The second at which every test begins.
+pub(crate) const BEGIN: i64 = 1_795_000_000;
+
+/// A store that can be closed and opened again.
+pub(crate) struct Harness {
+    directory: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) options: StoreOptions,
+    pub(crate) store: EmbeddedStore,
+}
+
+impl Harness {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = StoreOptions::new(directory.path().join("data"));
+        change(&mut options);
+        let seconds = u64::try_from(BEGIN).unwrap();
+        let begin = UNIX_EPOCH + Duration::from_secs(seconds);
+        let clock = Arc::new(ManualClock::starting_at(begin));
+        let store = EmbeddedStore::open(options.clone(), clock.clone()).unwrap();
+        Self { directory, clock, options, store }
+    }
+
+    pub(crate) fn reopen(&mut self) {
+        self.store.close();
+        self.store = self.open().unwrap();
+    }
+
+    pub(crate) fn open(&self) -> Result<EmbeddedStore, StoreError> {
+        EmbeddedStore::open(self.options.clone(), self.clock.clone())
+    }
+
+    /// The log files, oldest first.
+    pub(crate) fn log_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.directory.path().join("data/log")).unwrap();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Stores documents and waits until they are acknowledged.
+    pub(crate) fn append(&self, documents: Vec<ReceivedDocument>) {
+        append(&self.store, documents).unwrap();
+    }
+
+    pub(crate) fn summaries(&self) -> Vec<Arc<TraceSummary>> {
+        let query = SummaryQuery {
+            range: all_time(),
+            range_type: TimeRangeType::TraceId,
+            after: None,
+            limit: usize::MAX,
+            scan_limit: usize::MAX,
+            matches: &|_| true,
+        };
+        let page = self.store.summaries(&query).unwrap();
+        assert_eq!(page.next, None);
+        page.summaries
+    }
+
+    pub(crate) fn trace(&self, id: TraceId) -> Option<Trace> {
+        self.store.traces(&[id]).unwrap().remove(0)
+    }
+
+    /// Everything that a query can tell, in a form that can be compared.
+    pub(crate) fn everything(&self) -> Everything {
+        let summaries = self.summaries();
+        let originals = summaries
+            .iter()
+            .map(|summary| (summary.id, self.store.originals(summary.id).unwrap()))
+            .collect();
+        let graph = counts(&self.store.service_graph(all_time()).unwrap());
+        Everything { summaries, originals, graph }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Everything {
+    pub(crate) summaries: Vec<Arc<TraceSummary>>,
+    pub(crate) originals: BTreeMap<TraceId, Vec<ReceivedDocument>>,
+    pub(crate) graph: Counts,
+}
+
+/// What a service graph counts. Its first and last times are left out: they only ever widen.
+pub(crate) type Counts =
+    BTreeMap<(ServiceId, Option<ServiceId>), (i64, i64, i64, RequestStatistics)>;
+
+pub(crate) fn counts(graph: &ServiceGraph) -> Counts {
+    let nodes = graph.nodes.iter().map(|(id, node)| {
+        let counts = (node.seen, node.seen_real, node.seen_root, node.requests.clone());
+        ((id.clone(), None), counts)
+    });
+    let edges = graph.edges.iter().map(|((from, to), edge)| {
+        ((from.clone(), Some(to.clone())), (edge.seen, 0, 0, edge.requests.clone()))
+    });
+    nodes.chain(edges).collect()
+}
+
+/// The trace that documents make, without any store.
+pub(crate) fn assembled(id: TraceId, documents: &[ReceivedDocument]) -> Option<Trace> {
+    let parse = |document: &ReceivedDocument| Document::parse(&document.bytes).unwrap();
+    assemble(id, documents.iter().map(parse).collect())
+}
+
+pub(crate) fn append(
+    store: &EmbeddedStore,
+    documents: Vec<ReceivedDocument>,
+) -> Result<(), StoreError> {
+    let (sender, receiver) = mpsc::channel();
+    store.append(documents, Box::new(move |result| sender.send(result).unwrap()))?;
+    // A broken store must fail its test, not hang it.
+    receiver.recv_timeout(Duration::from_secs(60)).unwrap()
+}
+
+pub(crate) fn all_time() -> TimeRange {
+    TimeRange { start: Timestamp::default(), end: Timestamp::MAX }
+}
+
+/// Seconds after the beginning.
+pub(crate) fn at(seconds: f64) -> Timestamp {
+    let begin = u32::try_from(BEGIN).unwrap();
+    Timestamp::from_seconds(f64::from(begin) + seconds).unwrap()
+}
+
+/// The id of a trace that began so many seconds after the beginning.
+pub(crate) fn trace_id(second: i64, unique: u64) -> TraceId {
+    let epoch = u32::try_from(BEGIN + second).unwrap();
+    let mut id = [0; 16];
+    id[..4].copy_from_slice(&epoch.to_be_bytes());
+    id[8..].copy_from_slice(&unique.to_be_bytes());
+    TraceId::from_bytes(id)
+}
+
+/// A segment document.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub(crate) trace_id: TraceId,
+    pub(crate) id: u64,
+    pub(crate) name: &'static str,
+    pub(crate) parent: Option<u64>,
+    pub(crate) is_subsegment: bool,
+    pub(crate) start: f64,
+    pub(crate) length: Option<f64>,
+    pub(crate) is_fault: bool,
+    pub(crate) padding: usize,
+}
+
+impl Segment {
+    /// A segment of 0.1 s.
+    pub(crate) fn new(trace_id: TraceId, id: u64, start: f64) -> Self {
+        Self {
+            trace_id,
+            id,
+            name: "app",
+            parent: None,
+            is_subsegment: false,
+            start,
+            length: Some(0.1),
+            is_fault: false,
+            padding: 0,
+        }
+    }
+
+    /// The document as it is received when the segment ends.
+    pub(crate) fn document(&self) -> ReceivedDocument {
+        let Self { trace_id, id, name, is_fault, .. } = self;
+        let start = at(self.start).as_seconds();
+        let end = self.length.map_or(r#""in_progress":true"#.to_owned(), |length| {
+            format!(r#""end_time":{}"#, at(self.start + length).as_seconds())
+        });
+        let parent = self.parent.map_or(String::new(), |id| format!(r#","parent_id":"{id:016x}""#));
+        let kind =
+            if self.is_subsegment { r#","type":"subsegment","namespace":"remote""# } else { "" };
+        let text = format!(
+            r#"{{"trace_id":"{trace_id}","id":"{id:016x}","name":"{name}","start_time":{start},{end},"fault":{is_fault}{parent}{kind},"metadata":{{"padding":"{}"}}}}"#,
+            "x".repeat(self.padding)
+        );
+        let received = at(self.start + self.length.unwrap_or(0.0));
+        ReceivedDocument { trace_id: *trace_id, received, bytes: text.into_bytes() }
+    }
+}

@@ -1,0 +1,13 @@
+//! How the embedded engine behaves for its callers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but sees no test in a harness"
+)]
+
+mod durability;
+mod harness;
+mod interleavings;
+mod paging;
+mod queries;
+mod retention;

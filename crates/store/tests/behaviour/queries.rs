@@ -1,0 +1,236 @@
+//! What queries tell, and that they see everything acknowledged before.
+
+use roentgen_model::{Timestamp, TraceId};
+use roentgen_store::{
+    ReceivedDocument, StoreError, SummaryQuery, TimeRange, TimeRangeType, TraceStore as _,
+};
+
+use crate::harness::{Harness, Segment, all_time, append, assembled, at, counts, trace_id};
+
+#[test]
+fn an_unknown_trace_has_nothing() {
+    let harness = Harness::new();
+    let known = trace_id(5, 5);
+    harness.append(vec![Segment::new(known, 1, 5.0).document()]);
+    harness.append(Vec::new());
+    let traces = harness.store.traces(&[trace_id(1, 1), known, known]).unwrap();
+    let found: Vec<_> = traces.iter().map(|trace| trace.as_ref().map(|trace| trace.id)).collect();
+    assert_eq!(found, [None, Some(known), Some(known)]);
+    assert_eq!(harness.store.originals(trace_id(1, 1)).unwrap(), []);
+    assert_eq!(harness.summaries().len(), 1);
+}
+
+#[test]
+fn an_empty_store_answers() {
+    let harness = Harness::new();
+    assert_eq!(harness.summaries().len(), 0);
+    assert!(harness.store.service_graph(all_time()).unwrap().is_empty());
+    let status = harness.store.status();
+    assert_eq!((status.traces, status.oldest, status.newest), (0, None, None));
+    assert_eq!((status.index_bytes, status.log_bytes), (0, 16));
+}
+
+#[test]
+fn a_segment_in_progress_is_replaced_and_counted_once() {
+    let harness = Harness::new();
+    let id = trace_id(5, 5);
+    let done = Segment::new(id, 1, 5.0);
+    let running = Segment { length: None, ..done.clone() };
+    harness.append(vec![running.document()]);
+    let summary = harness.summaries().remove(0);
+    assert!(summary.is_partial);
+    harness.append(vec![done.document()]);
+    harness.append(vec![done.document()]);
+    let summary = harness.summaries().remove(0);
+    assert_eq!((summary.is_partial, summary.revision, summary.segment_count), (false, 3, 1));
+    let graph = harness.store.service_graph(all_time()).unwrap();
+    let app = graph.nodes.iter().find(|(id, _)| !id.is_client()).unwrap().1;
+    assert_eq!((app.requests.total(), app.seen), (1, 1));
+}
+
+#[test]
+fn ten_thousand_documents_of_one_trace_are_one_trace() {
+    let harness = Harness::new();
+    let id = trace_id(1, 1);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut documents = Vec::new();
+    for segment in 1..=10_000_u64 {
+        let document = Segment::new(id, segment, 1.0).document();
+        documents.push(document.clone());
+        let sender = sender.clone();
+        let done = Box::new(move |result: Result<(), _>| sender.send(result.is_ok()).unwrap());
+        harness.store.append(vec![document], done).unwrap();
+    }
+    assert_eq!(receiver.iter().take(10_000).filter(|ok| *ok).count(), 10_000);
+    let summaries = harness.summaries();
+    assert_eq!((summaries.len(), summaries[0].segment_count), (1, 10_000));
+    let expect = assembled(id, &documents).unwrap();
+    let mut graph = roentgen_model::ServiceGraph::default();
+    graph.add(&expect.graph);
+    assert_eq!(counts(&harness.store.service_graph(all_time()).unwrap()), counts(&graph));
+}
+
+#[test]
+fn a_trace_stops_growing_at_its_largest_size() {
+    let mut harness = Harness::with(|options| options.trace_bytes = 2000);
+    let id = trace_id(1, 1);
+    let large = |segment| Segment { padding: 700, ..Segment::new(id, segment, 1.0) }.document();
+    (1..=5).for_each(|segment| harness.append(vec![large(segment)]));
+    harness.append(vec![Segment::new(trace_id(1, 2), 1, 1.0).document()]);
+    for _ in 0..2 {
+        assert_eq!(harness.store.originals(id).unwrap(), [large(1), large(2)]);
+        let status = harness.store.status();
+        assert_eq!((status.documents, status.oversize_documents_total), (3, 3));
+        harness.reopen();
+    }
+}
+
+#[test]
+fn the_graph_is_of_the_minutes_that_the_range_touches() {
+    let harness = Harness::new();
+    // The beginning is 40 s into a minute.
+    for (unique, start) in [(1, 0.0), (2, 19.9), (3, 20.0), (4, 79.9), (5, 80.0)] {
+        harness.append(vec![Segment::new(trace_id(0, unique), unique, start).document()]);
+    }
+    let check = |start: f64, end: f64, expect: i64| {
+        let graph = harness.store.service_graph(TimeRange { start: at(start), end: at(end) });
+        let seen = graph.unwrap().nodes.values().map(|node| node.seen_real).sum::<i64>();
+        assert_eq!(seen, expect, "{start} to {end}");
+    };
+    check(-3600.0, 3600.0, 5);
+    check(0.0, 20.0, 2);
+    check(19.0, 19.5, 2);
+    check(19.0, 20.1, 4);
+    check(20.0, 80.0, 2);
+    check(20.0, 20.0, 0);
+    check(30.0, 20.0, 0);
+    check(140.0, 150.0, 0);
+}
+
+#[test]
+fn each_kind_of_range_looks_at_its_own_time() {
+    let harness = Harness::new();
+    // An id whose second is believed, 100 s before its segment.
+    let early_id = trace_id(0, 1);
+    harness.append(vec![
+        Segment { length: Some(50.0), ..Segment::new(early_id, 1, 100.0) }.document(),
+    ]);
+    // An id that says nothing: its time is its start.
+    let w3c = TraceId::from_bytes([0xEE; 16]);
+    harness.append(vec![Segment { length: Some(30.0), ..Segment::new(w3c, 1, 110.0) }.document()]);
+    // An id whose second is believed, 1000 s behind its segment.
+    let late_id = trace_id(2000, 1);
+    harness.append(vec![Segment::new(late_id, 1, 1000.0).document()]);
+    let check = |range_type, start: f64, end: f64, expect: &[TraceId]| {
+        let query = SummaryQuery {
+            range: TimeRange { start: at(start), end: at(end) },
+            range_type,
+            after: None,
+            limit: 10,
+            scan_limit: 10,
+            matches: &|_| true,
+        };
+        let page = harness.store.summaries(&query).unwrap();
+        let ids: Vec<_> = page.summaries.iter().map(|summary| summary.id).collect();
+        assert_eq!(
+            (&ids[..], page.scanned, page.next),
+            (expect, expect.len(), None),
+            "{start} {end}"
+        );
+    };
+    check(TimeRangeType::TraceId, 0.0, 0.1, &[early_id]);
+    check(TimeRangeType::TraceId, 100.0, 120.0, &[w3c]);
+    check(TimeRangeType::TraceId, 0.0, 110.0, &[early_id]);
+    check(TimeRangeType::TraceId, 1000.0, 2000.1, &[late_id]);
+    check(TimeRangeType::Event, 1000.0, 1000.1, &[late_id]);
+    check(TimeRangeType::Service, 1000.0, 1001.0, &[late_id]);
+    check(TimeRangeType::Event, 0.0, 100.0, &[]);
+    check(TimeRangeType::Event, 0.0, 100.1, &[early_id]);
+    check(TimeRangeType::Event, 120.0, 130.0, &[w3c, early_id]);
+    check(TimeRangeType::Event, 140.1, 300.0, &[early_id]);
+    check(TimeRangeType::Event, 150.1, 300.0, &[]);
+    check(TimeRangeType::Service, 100.0, 140.0, &[]);
+    check(TimeRangeType::Service, 100.0, 140.1, &[w3c]);
+    check(TimeRangeType::Service, 149.0, 151.0, &[early_id]);
+}
+
+#[test]
+fn a_document_that_does_not_parse_is_left_out_and_counted() {
+    let mut harness = Harness::new();
+    let id = trace_id(1, 1);
+    let good = Segment::new(id, 1, 1.0).document();
+    let bad = ReceivedDocument { bytes: b"{\xff".to_vec(), ..good.clone() };
+    let alone = ReceivedDocument { trace_id: trace_id(1, 2), ..bad.clone() };
+    harness.append(vec![bad.clone(), good.clone(), alone]);
+    for _ in 0..2 {
+        assert_eq!(harness.summaries().len(), 1);
+        assert_eq!(harness.summaries()[0].revision, 1);
+        assert!(harness.trace(trace_id(1, 2)).is_none());
+        assert_eq!(harness.store.originals(id).unwrap(), [bad.clone(), good.clone()]);
+        assert_eq!(harness.store.status().unreadable_documents_total, 3);
+        harness.reopen();
+    }
+    harness.append(vec![Segment::new(id, 2, 2.0).document()]);
+    let graph = harness.store.service_graph(all_time()).unwrap();
+    assert_eq!(graph.nodes.values().map(|node| node.seen_real).sum::<i64>(), 2);
+}
+
+#[test]
+fn a_document_over_the_limit_is_refused() {
+    let harness = Harness::new();
+    let document = Segment::new(trace_id(1, 1), 1, 1.0).document();
+    let padded = |bytes: usize| {
+        let mut document = document.clone();
+        document.bytes.resize(bytes, b' ');
+        append(&harness.store, vec![document])
+    };
+    padded(roentgen_model::MAX_DOCUMENT_BYTES).unwrap();
+    let error = padded(roentgen_model::MAX_DOCUMENT_BYTES + 1).unwrap_err();
+    assert!(matches!(error, StoreError::DocumentTooLarge { bytes: 65_537 }), "{error}");
+    assert_eq!(harness.store.status().documents, 1);
+}
+
+#[test]
+fn a_trace_whose_time_moves_is_listed_once() {
+    let harness = Harness::new();
+    let w3c = TraceId::from_bytes([0xEE; 16]);
+    let other = trace_id(20, 1);
+    for (number, id, start) in [(1, w3c, 30.0), (2, other, 20.0), (3, w3c, 10.0)] {
+        harness.append(vec![Segment::new(id, number, start).document()]);
+        let first = harness.summaries()[0].id;
+        assert_eq!(first, if start > 10.0 { w3c } else { other });
+    }
+    let times: Vec<_> = harness.summaries().iter().map(|summary| summary.time).collect();
+    assert_eq!(times, [at(20.0), at(10.0)]);
+}
+
+#[test]
+fn absurd_times_do_no_harm() {
+    let mut harness = Harness::new();
+    let zero = Timestamp::default().as_seconds() - at(0.0).as_seconds();
+    let far = Timestamp::MAX.as_seconds() - at(0.0).as_seconds();
+    harness.append(vec![
+        Segment { length: None, ..Segment::new(TraceId::from_bytes([0x80; 16]), 1, zero) }
+            .document(),
+        Segment { length: Some(-5.0), ..Segment::new(trace_id(1, 1), 2, 1.0) }.document(),
+        Segment { length: Some(far - 1.0), ..Segment::new(trace_id(1, 2), 3, 0.0) }.document(),
+        Segment { length: None, ..Segment::new(trace_id(1, 3), 4, far - 1.0) }.document(),
+    ]);
+    for _ in 0..2 {
+        assert_eq!(harness.summaries().len(), 4);
+        let graph = harness.store.service_graph(all_time()).unwrap();
+        assert_eq!(graph.nodes.values().map(|node| node.seen_real).sum::<i64>(), 4);
+        for range_type in [TimeRangeType::Event, TimeRangeType::Service] {
+            let query = SummaryQuery {
+                range: TimeRange { start: at(-10.0), end: at(10.0) },
+                range_type,
+                after: None,
+                limit: 10,
+                scan_limit: 10,
+                matches: &|_| true,
+            };
+            assert!(!harness.store.summaries(&query).unwrap().summaries.is_empty());
+        }
+        harness.reopen();
+    }
+}
