@@ -1,0 +1,43 @@
+//! What a person reads when the server has started.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::sample_traffic::reachable;
+
+/// The lines for standard output: where everything is, and what to set in an app.
+pub(crate) fn banner(address: SocketAddr, data_dir: &Path) -> String {
+    let reached = reachable(address);
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {name:<15} {value}");
+    };
+    line("Console", format!("http://{reached}"));
+    line("Your app", format!("AWS_XRAY_DAEMON_ADDRESS={reached}"));
+    line("X-Ray API", format!("aws xray … --endpoint-url http://{reached}"));
+    line("Listening on", format!("{address} (UDP and TCP)"));
+    line("Data directory", data_dir.display().to_string());
+    format!("Roentgen {}\n{text}", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_a_newcomer_needs() {
+        let text = banner("0.0.0.0:2000".parse().unwrap(), Path::new("./roentgen-data"));
+        let version = env!("CARGO_PKG_VERSION");
+        let expect = format!(
+            "Roentgen {version}\n  \
+             Console         http://127.0.0.1:2000\n  \
+             Your app        AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000\n  \
+             X-Ray API       aws xray … --endpoint-url http://127.0.0.1:2000\n  \
+             Listening on    0.0.0.0:2000 (UDP and TCP)\n  \
+             Data directory  ./roentgen-data\n"
+        );
+        assert_eq!(text, expect);
+    }
+}

@@ -1,0 +1,127 @@
+//! The command line. Values are taken as text here and read in `config`, so that everything that
+//! is wrong, wherever it stands, is told at once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// AWS X-Ray that anyone can run: takes segments from the X-Ray SDKs, stores them, and shows
+/// service map, traces and timelines.
+///
+/// Without a command it serves. One port does everything: UDP for segments, TCP for the X-Ray API
+/// and the web console.
+#[derive(Debug, Parser)]
+#[command(name = "roentgen", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:
+  roentgen                                       serve on 127.0.0.1:2000, data in ./roentgen-data
+  roentgen --bind 0.0.0.0:2000                   serve to the network as well
+  roentgen sample-traffic                        make traffic to look at, for a minute
+  AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000 my-app  point an app with an X-Ray SDK here
+  aws xray get-service-graph --endpoint-url http://127.0.0.1:2000 --start-time … --end-time …
+
+Every option can also be set in the environment (--data-dir: ROENTGEN_DATA_DIR) and in a YAML
+file (data_dir). An option wins over the environment, and that over the file.")]
+pub struct Cli {
+    /// What to do; serve when absent.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take segments, store them, answer queries (what happens without a command).
+    Serve(ServeArgs),
+    /// Send the traffic of a sample shop of ten services, to see what there is to see.
+    SampleTraffic(SampleTrafficArgs),
+    /// Ask a running server whether it is well; for container health checks.
+    Healthcheck(HealthcheckArgs),
+}
+
+/// Options of `serve`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// Address to listen on, UDP and TCP alike; port 0 picks a free one [env: ROENTGEN_BIND]
+    /// [default: 127.0.0.1:2000].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bind: Option<String>,
+    /// Where everything is kept; made when missing [env: ROENTGEN_DATA_DIR] [default:
+    /// ./roentgen-data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// YAML file with any of these options, as data_dir for --data-dir [env: ROENTGEN_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to log to standard error: off, error, warn, info, debug or trace [env:
+    /// ROENTGEN_LOG_LEVEL] [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// How long traces are kept, as 12h or 30d [env: ROENTGEN_RETENTION_AGE] [default: 30d].
+    #[arg(long, value_name = "TIME")]
+    pub retention_age: Option<String>,
+    /// How much disk traces may take, as 500MiB or 10GiB; the oldest go first [env:
+    /// ROENTGEN_RETENTION_BYTES] [default: 1GiB].
+    #[arg(long, value_name = "SIZE")]
+    pub retention_bytes: Option<String>,
+    /// A further name under which browsers may reach a server bound to a loopback address; can
+    /// be given several times [env: ROENTGEN_ALLOWED_HOSTS, separated by commas].
+    #[arg(long = "allowed-host", value_name = "NAME")]
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Options of `sample-traffic`.
+#[derive(Clone, Debug, Args)]
+pub struct SampleTrafficArgs {
+    /// Where to send the segments: any X-Ray daemon or Roentgen.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:2000")]
+    pub to: String,
+    /// Requests to the shop per second.
+    #[arg(long, value_name = "N", default_value_t = 5.0)]
+    pub rate: f64,
+    /// How long to go on.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub duration: u64,
+    /// Start of the random numbers: the same seed makes the same traffic.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// Options of `healthcheck`.
+#[derive(Clone, Debug, Args)]
+pub struct HealthcheckArgs {
+    /// The server to ask [env: ROENTGEN_BIND] [default: 127.0.0.1:2000].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub to: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_needs_no_command() {
+        let bind = |line: &[&str]| {
+            let cli = Cli::try_parse_from(line).unwrap();
+            match cli.command {
+                Some(Command::Serve(args)) => args.bind,
+                Some(_) => panic!("not serving"),
+                None => cli.serve.bind,
+            }
+        };
+        assert_eq!(bind(&["roentgen"]), None);
+        assert_eq!(bind(&["roentgen", "--bind", "x:1"]).as_deref(), Some("x:1"));
+        assert_eq!(bind(&["roentgen", "serve", "--bind", "x:1"]).as_deref(), Some("x:1"));
+        assert!(Cli::try_parse_from(["roentgen", "--bnid", "x:1"]).is_err());
+    }
+}

@@ -1,0 +1,239 @@
+//! What a search asks for, and whether a trace is meant.
+
+use roentgen_model::{Outcome, Timestamp, TraceSummary};
+use roentgen_protocol::{ApiError, ErrorKind, Fingerprint};
+use roentgen_store::TimeRange;
+use serde::{Deserialize, Serialize};
+
+use super::super::NodeRef;
+
+/// Longest text to look for.
+const MAX_TEXT_CHARACTERS: usize = 500;
+
+/// The body of a search.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SearchRequest {
+    start: f64,
+    end: f64,
+    node: Option<NodeRef>,
+    edge: Option<EdgeRef>,
+    outcomes: Option<Vec<OutcomeName>>,
+    min_response_time: Option<f64>,
+    max_response_time: Option<f64>,
+    text: Option<String>,
+    method: Option<String>,
+    status: Option<i64>,
+    user: Option<String>,
+    #[serde(skip_serializing)]
+    pub(super) next: Option<String>,
+    #[serde(skip_serializing)]
+    pub(super) limit: Option<usize>,
+}
+
+/// A call between two nodes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct EdgeRef {
+    pub(super) from: NodeRef,
+    pub(super) to: NodeRef,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum OutcomeName {
+    Ok,
+    Error,
+    Throttle,
+    Fault,
+}
+
+/// The conditions; all that are given must hold.
+#[derive(Debug)]
+pub(super) struct Criteria {
+    pub(super) range: TimeRange,
+    pub(super) edge: Option<EdgeRef>,
+    node: Option<NodeRef>,
+    /// Empty for any.
+    outcomes: Vec<Outcome>,
+    min_response_time: Option<f64>,
+    max_response_time: Option<f64>,
+    /// Lower case.
+    text: Option<String>,
+    method: Option<String>,
+    status: Option<i64>,
+    user: Option<String>,
+}
+
+impl Criteria {
+    /// The conditions of a request, and the fingerprint that ties page tokens to them.
+    pub(super) fn check(request: SearchRequest) -> Result<(Self, u64), ApiError> {
+        let conditions = serde_json::to_string(&request).map_err(|error| {
+            let message = format!("The search cannot be written: {error}");
+            ApiError::new(ErrorKind::InternalFailure, message)
+        })?;
+        let fingerprint = Fingerprint::of("search").with_text(&conditions).finish();
+        let time = |name: &str, seconds: f64| {
+            Timestamp::from_seconds(seconds)
+                .ok_or_else(|| ApiError::invalid(format!("{name} must be epoch seconds")))
+        };
+        let range =
+            TimeRange { start: time("start", request.start)?, end: time("end", request.end)? };
+        if range.start > range.end {
+            return Err(ApiError::invalid("start must not be after end"));
+        }
+        let text = request.text.map(|text| text.trim().to_lowercase());
+        let text = text.filter(|text| !text.is_empty());
+        if text.as_ref().is_some_and(|text| text.chars().count() > MAX_TEXT_CHARACTERS) {
+            let message = format!("text must have at most {MAX_TEXT_CHARACTERS} characters");
+            return Err(ApiError::invalid(message));
+        }
+        let outcomes = request.outcomes.unwrap_or_default().into_iter().map(Outcome::from);
+        let criteria = Self {
+            range,
+            edge: request.edge,
+            node: request.node,
+            outcomes: outcomes.collect(),
+            min_response_time: request.min_response_time,
+            max_response_time: request.max_response_time,
+            text,
+            method: request.method,
+            status: request.status,
+            user: request.user,
+        };
+        Ok((criteria, fingerprint))
+    }
+
+    /// Whether the trace is meant, as far as its summary tells: of an edge, its two nodes.
+    pub(super) fn matches(&self, summary: &TraceSummary) -> bool {
+        let has_node = |node: &NodeRef| summary.services.iter().any(|id| node.names(id));
+        let seconds = summary.response_time.map(|time| time.clamped().as_seconds());
+        (self.outcomes.is_empty() || self.outcomes.contains(&summary.outcome))
+            && self.status.is_none_or(|status| summary.http.status == Some(status))
+            && self.min_response_time.is_none_or(|least| seconds.is_some_and(|s| s >= least))
+            && self.max_response_time.is_none_or(|most| seconds.is_some_and(|s| s <= most))
+            && self.method.as_deref().is_none_or(|method| {
+                summary.http.method.as_deref().is_some_and(|m| m.eq_ignore_ascii_case(method))
+            })
+            && self.user.as_deref().is_none_or(|user| summary.users.iter().any(|u| u.name == user))
+            && self.node.as_ref().is_none_or(has_node)
+            && self.edge.as_ref().is_none_or(|edge| has_node(&edge.from) && has_node(&edge.to))
+            && self.text.as_deref().is_none_or(|text| mentions(summary, text))
+    }
+}
+
+/// Whether a text, in lower case, occurs in what people look for.
+fn mentions(summary: &TraceSummary, text: &str) -> bool {
+    let holds = |place: &str| place.to_lowercase().contains(text);
+    summary.id.to_string().contains(text)
+        || summary.id.to_w3c().contains(text)
+        || summary.http.url.as_deref().is_some_and(holds)
+        || summary.services.iter().any(|id| holds(&id.name))
+        || summary.users.iter().any(|user| holds(&user.name))
+        || summary
+            .annotations
+            .iter()
+            .any(|annotation| holds(&annotation.key) || holds(&annotation.value.to_string()))
+}
+
+impl From<OutcomeName> for Outcome {
+    fn from(name: OutcomeName) -> Self {
+        match name {
+            OutcomeName::Ok => Outcome::Ok,
+            OutcomeName::Error => Outcome::Error,
+            OutcomeName::Throttle => Outcome::Throttle,
+            OutcomeName::Fault => Outcome::Fault,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roentgen_model::{Document, assemble};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn summary() -> TraceSummary {
+        let document = json!({
+            "trace_id": "1-581cf771-a006649127e371903a2de979", "id": "53995c3f42cd8ad8",
+            "name": "Shop", "origin": "AWS::EC2::Instance", "user": "Ann",
+            "start_time": 1_478_293_361.2, "end_time": 1_478_293_361.4,
+            "http": {"request": {"method": "GET", "url": "http://shop/Cart"},
+                     "response": {"status": 404}},
+            "annotations": {"tenant": "ACME", "items": 3},
+            "subsegments": [{"id": "63995c3f42cd8ad8", "name": "DynamoDB", "namespace": "aws",
+                "start_time": 1_478_293_361.3, "end_time": 1_478_293_361.35,
+                "aws": {"operation": "GetItem", "table_name": "carts"}}],
+        });
+        let document = Document::parse(document.to_string().as_bytes()).unwrap();
+        assemble(document.trace_id, vec![document]).unwrap().summary
+    }
+
+    fn criteria(conditions: Value) -> Result<Criteria, String> {
+        let mut body = json!({"start": 0, "end": 2_000_000_000});
+        body.as_object_mut().unwrap().extend(conditions.as_object().unwrap().clone());
+        let request = serde_json::from_value(body).map_err(|e| e.to_string())?;
+        Criteria::check(request).map(|(criteria, _)| criteria).map_err(|e| e.message)
+    }
+
+    #[test]
+    fn every_condition_must_hold() {
+        let summary = summary();
+        let check = |conditions: Value, expect: bool| {
+            let criteria = criteria(conditions.clone()).unwrap();
+            assert_eq!(criteria.matches(&summary), expect, "{conditions}");
+        };
+        check(json!({}), true);
+        check(json!({"outcomes": ["error"]}), true);
+        check(json!({"outcomes": ["ok", "fault", "throttle"]}), false);
+        check(json!({"outcomes": []}), true);
+        check(json!({"status": 404}), true);
+        check(json!({"status": 200}), false);
+        check(json!({"method": "get"}), true);
+        check(json!({"method": "POST"}), false);
+        check(json!({"user": "Ann"}), true);
+        check(json!({"user": "ann"}), false);
+        check(json!({"minResponseTime": 0.2, "maxResponseTime": 0.2}), true);
+        check(json!({"minResponseTime": 0.21}), false);
+        check(json!({"maxResponseTime": 0.19}), false);
+        check(json!({"node": {"name": "Shop"}}), true);
+        check(json!({"node": {"name": "Shop", "type": "client"}}), true);
+        check(json!({"node": {"name": "Shop", "type": "AWS::Lambda"}}), false);
+        check(json!({"node": {"name": "carts", "type": "AWS::DynamoDB::Table"}}), true);
+        check(json!({"edge": {"from": {"name": "Shop"}, "to": {"name": "carts"}}}), true);
+        check(json!({"edge": {"from": {"name": "Shop"}, "to": {"name": "queue"}}}), false);
+        check(json!({"text": " CART "}), true);
+        check(json!({"text": "acme"}), true);
+        check(json!({"text": "TENANT"}), true);
+        check(json!({"text": "A006649127e"}), true);
+        check(json!({"text": "581cf771a006"}), true);
+        check(json!({"text": "ann"}), true);
+        check(json!({"text": "checkout"}), false);
+        check(json!({"text": ""}), true);
+        check(json!({"text": "cart", "status": 200}), false);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let check = |conditions: Value, expect: &str| {
+            let error = criteria(conditions).unwrap_err();
+            assert!(error.contains(expect), "{error}");
+        };
+        check(json!({"start": 2, "end": 1}), "start must not be after end");
+        check(json!({"start": -1}), "start must be epoch seconds");
+        check(json!({"text": "x".repeat(501)}), "at most 500 characters");
+        check(json!({"outcomes": ["slow"]}), "unknown variant");
+        check(json!({"filter": "x"}), "unknown field");
+    }
+
+    #[test]
+    fn pages_belong_to_the_conditions_only() {
+        let fingerprint = |conditions: Value| {
+            Criteria::check(serde_json::from_value(conditions).unwrap()).unwrap().1
+        };
+        let one = fingerprint(json!({"start": 1, "end": 2, "text": "x"}));
+        let next = json!({"start": 1, "end": 2, "text": "x", "next": "abc", "limit": 7});
+        assert_eq!(fingerprint(next), one);
+        assert_ne!(fingerprint(json!({"start": 1, "end": 2, "text": "y"})), one);
+    }
+}

@@ -1,0 +1,169 @@
+//! The sample shop: as a command of its own, and inside a server behind the console's button.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use roentgen_load::{Progress, Settings};
+use roentgen_model::{Micros, Timestamp};
+use roentgen_ops::{Clock, ShutdownSignals, SystemClock};
+
+use crate::cli::SampleTrafficArgs;
+
+/// How long the console's button lets the shop run.
+const BUTTON_SECONDS: u32 = 60;
+
+/// The shop inside a server; at most one runs at a time.
+#[derive(Debug)]
+pub(crate) struct SampleTraffic {
+    /// Where to send: our own port.
+    target: SocketAddr,
+    clock: Arc<dyn Clock>,
+    running: Mutex<Option<Run>>,
+}
+
+#[derive(Debug)]
+struct Run {
+    ends_at: Timestamp,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// Why the shop was not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("Sample traffic is running already")]
+    IsRunning,
+    #[error("The sample traffic could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+impl SampleTraffic {
+    /// A shop that will send to a server listening on `address`.
+    pub(crate) fn new(address: SocketAddr, clock: Arc<dyn Clock>) -> Self {
+        Self { target: reachable(address), clock, running: Mutex::new(None) }
+    }
+
+    /// Starts the shop for a minute; gives the time of its end.
+    pub(crate) fn start(&self, now: Timestamp) -> Result<Timestamp, StartError> {
+        let mut running = self.lock();
+        if running.as_ref().is_some_and(|run| !run.thread.is_finished()) {
+            return Err(StartError::IsRunning);
+        }
+        let settings = Settings {
+            duration: Some(Duration::from_secs(BUTTON_SECONDS.into())),
+            ..Settings::new(self.target, rand::random())
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let (clock, is_stopped) = (Arc::clone(&self.clock), Arc::clone(&stop));
+        let thread = std::thread::Builder::new()
+            .name("sample-traffic".to_owned())
+            .spawn(move || send(&settings, &*clock, &is_stopped))
+            .map_err(StartError::Thread)?;
+        let ends_at = now.plus(Micros::from_whole_seconds(BUTTON_SECONDS.into()));
+        *running = Some(Run { ends_at, stop, thread });
+        Ok(ends_at)
+    }
+
+    /// When the running shop ends; `None` when none is running.
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+        let running = self.lock();
+        running.as_ref().filter(|run| !run.thread.is_finished()).map(|run| run.ends_at)
+    }
+
+    /// Ends the shop and waits until it has sent what it had begun. Blocks for a moment.
+    pub(crate) fn stop(&self) {
+        let Some(run) = self.lock().take() else { return };
+        run.stop.store(true, Ordering::Relaxed);
+        if run.thread.join().is_err() {
+            tracing::error!("the sample traffic had ended in a panic");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Run>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn send(settings: &Settings, clock: &dyn Clock, stop: &AtomicBool) {
+    let progress = Progress::default();
+    let outcome = roentgen_load::run(settings, || clock.now(), std::thread::sleep, stop, &progress);
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "the sample traffic ended");
+    }
+}
+
+/// The address at which a server on this machine is reached; one that listens everywhere is
+/// reached by loopback.
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+/// The command: sends until the time is over or a signal comes, then tells what was sent.
+pub fn sample_traffic(args: &SampleTrafficArgs) -> anyhow::Result<()> {
+    let target =
+        args.to.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).with_context(
+            || format!("--to {:?}: expected host:port, e.g. 127.0.0.1:2000", args.to),
+        )?;
+    let settings = Settings {
+        requests_per_second: args.rate,
+        duration: Some(Duration::from_secs(args.duration)),
+        ..Settings::new(target, args.seed.unwrap_or_else(rand::random))
+    };
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "Sending the traffic of a sample shop to {} (UDP) for {} s, {} requests per second, \
+         seed {}",
+        args.to, args.duration, args.rate, settings.seed
+    )?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_signal(Arc::clone(&stop))?;
+    let progress = Progress::default();
+    let clock = SystemClock;
+    roentgen_load::run(&settings, || clock.now(), std::thread::sleep, &stop, &progress)?;
+    let counts = progress.counts();
+    writeln!(
+        out,
+        "Sent {} documents of {} requests; {} could not be sent",
+        counts.documents, counts.requests, counts.failed_documents
+    )?;
+    Ok(())
+}
+
+fn stop_on_signal(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _inside = runtime.enter();
+        ShutdownSignals::listen().context("listen for signals")?
+    };
+    // The thread ends with the process.
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(signals.next());
+        stop.store(true, Ordering::Relaxed);
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_listen_everywhere_are_reached_by_loopback() {
+        let check = |address: &str, expect: &str| {
+            assert_eq!(reachable(address.parse().unwrap()), expect.parse().unwrap(), "{address}");
+        };
+        check("0.0.0.0:2000", "127.0.0.1:2000");
+        check("[::]:2000", "[::1]:2000");
+        check("192.0.2.7:2000", "192.0.2.7:2000");
+    }
+}

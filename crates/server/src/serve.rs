@@ -1,0 +1,66 @@
+//! `roentgen serve`: from start to the last signal.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use roentgen_ops::{ShutdownSignals, SystemClock};
+
+use crate::banner::banner;
+use crate::config::Config;
+use crate::server::Server;
+
+/// How long requests that have begun may go on after the wish to stop. Container runtimes kill
+/// after ten seconds; this leaves the store time to close.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// As wished, everything stored.
+    InOrder,
+    /// At once, since a second signal came.
+    AtOnce,
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the server cannot start.
+pub async fn serve(config: &Config) -> anyhow::Result<Ended> {
+    let mut signals = ShutdownSignals::listen().context("listen for signals")?;
+    let starting = {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || Server::start(&config, Arc::new(SystemClock)))
+    };
+    // Reading a large log takes a while; nobody shall have to wait for that to stop us.
+    let server = tokio::select! {
+        server = starting => server.context("start the server")??,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped while starting");
+            return Ok(Ended::InOrder);
+        }
+    };
+    let lines = banner(server.address(), &config.data_dir);
+    // Whoever closed our standard output does not want to read this; that is no fault.
+    let _ = std::io::stdout().write_all(lines.as_bytes());
+    let _ = std::io::stdout().flush();
+    tracing::info!(address = %server.address(), "serving");
+
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping");
+    tokio::select! {
+        drained = server.stop(DRAIN_DEADLINE) => {
+            if !drained {
+                tracing::warn!("some requests were cut off");
+            }
+            tracing::info!("stopped");
+            Ok(Ended::InOrder)
+        }
+        signal = signals.next() => {
+            tracing::warn!(signal, "stopped at once, by a second signal");
+            Ok(Ended::AtOnce)
+        }
+    }
+}

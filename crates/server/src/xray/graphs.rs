@@ -1,0 +1,204 @@
+//! GetServiceGraph and GetTraceGraph.
+
+use std::sync::Arc;
+
+use roentgen_model::{ServiceGraph, TraceId};
+use roentgen_protocol::{
+    ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
+    GetTraceGraphRequest, PageToken, Service, WireTime, graph_services,
+};
+
+use super::summaries::check_range;
+use super::trace_ids::requested_ids;
+use super::{read_request, store_failure, write_reply};
+use crate::app::App;
+
+/// Nodes in a page. Graphs of real systems fit one page; the service's own figure is not
+/// documented, its console shows 10,000 nodes.
+const PAGE_SERVICES: usize = 1000;
+
+/// The graph of all traces in a range.
+pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let request: GetServiceGraphRequest = read_request(body)?;
+    let range = check_range(request.start_time, request.end_time)?;
+    check_group(request.group_name.as_deref(), request.group_arn.as_deref())?;
+    let query =
+        Fingerprint::of("ServiceGraph").with_time(range.start).with_time(range.end).finish();
+    let store = Arc::clone(&app.store);
+    app.pool
+        .run(move || {
+            let graph = store.service_graph(range).map_err(|error| store_failure(&error))?;
+            let page = Page::cut(&graph, request.next_token.as_deref(), query)?;
+            write_reply(&GetServiceGraphReply {
+                start_time: WireTime(range.start),
+                end_time: WireTime(range.end),
+                services: page.services,
+                contains_old_group_versions: false,
+                next_token: page.next_token,
+            })
+        })
+        .await
+}
+
+/// The graph of up to five traces.
+pub(super) async fn get_trace_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let request: GetTraceGraphRequest = read_request(body)?;
+    let requested = requested_ids(request.trace_ids)?;
+    let store = Arc::clone(&app.store);
+    app.pool
+        .run(move || {
+            let ids: Vec<TraceId> = requested.ids.iter().map(|(id, _)| *id).collect();
+            let traces = store.traces(&ids).map_err(|error| store_failure(&error))?;
+            let mut graph = ServiceGraph::default();
+            for trace in traces.iter().flatten() {
+                graph.add(&trace.graph);
+            }
+            let query =
+                ids.iter().fold(Fingerprint::of("TraceGraph"), |query, id| query.with_id(*id));
+            let page = Page::cut(&graph, request.next_token.as_deref(), query.finish())?;
+            write_reply(&GetTraceGraphReply {
+                services: page.services,
+                next_token: page.next_token,
+            })
+        })
+        .await
+}
+
+/// The one group there is, Default, holds all traces. Grafana asks for the group `""`.
+fn check_group(name: Option<&str>, arn: Option<&str>) -> Result<(), ApiError> {
+    let name_is_known = matches!(name, None | Some("" | "Default"));
+    let arn_is_known =
+        arn.is_none_or(|arn| arn.starts_with("arn:") && arn.ends_with(":group/Default"));
+    if name_is_known && arn_is_known { Ok(()) } else { Err(ApiError::invalid("Group not found")) }
+}
+
+/// A part of a graph's nodes.
+struct Page<'a> {
+    services: Vec<Service<'a>>,
+    next_token: Option<String>,
+}
+
+impl<'a> Page<'a> {
+    /// Cuts the page that a token asks for. Nodes are numbered anew for every page, so the pages
+    /// of a graph fit together only while its nodes stay the same; the token knows.
+    fn cut(graph: &'a ServiceGraph, token: Option<&str>, query: u64) -> Result<Self, ApiError> {
+        let mut services = graph_services(graph);
+        let nodes = fingerprint(&services);
+        let first = match token.map(|token| PageToken::decode(token, query)).transpose() {
+            Ok(None) => 0,
+            Ok(Some(PageToken::AtService { reference_id, nodes: then })) if then == nodes => {
+                reference_id
+            }
+            Ok(Some(PageToken::AtService { .. })) => {
+                let message = "The graph has got other nodes since its first page; ask for it \
+                               again without NextToken";
+                return Err(ApiError::invalid(message));
+            }
+            Ok(Some(_)) => return Err(ApiError::invalid("NextToken is not of this operation")),
+            Err(fault) => return Err(ApiError::invalid(fault.to_string())),
+        };
+        let count = services.len();
+        let start = usize::try_from(first).unwrap_or(count).min(count);
+        let end = (start + PAGE_SERVICES).min(count);
+        services.truncate(end);
+        let next_token = (end < count).then(|| {
+            let reference_id = u32::try_from(end).unwrap_or(u32::MAX);
+            PageToken::AtService { reference_id, nodes }.encode(query)
+        });
+        Ok(Self { services: services.split_off(start), next_token })
+    }
+}
+
+fn fingerprint(services: &[Service<'_>]) -> u64 {
+    services
+        .iter()
+        .fold(Fingerprint::of("nodes"), |nodes, service| {
+            nodes
+                .with_text(service.name)
+                .with_text(service.kind.unwrap_or_default())
+                .with_text(service.account_id.unwrap_or_default())
+        })
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use roentgen_model::{
+        EdgeObservation, NodeObservation, Outcome, ServiceId, Timestamp, TraceGraph,
+    };
+
+    use super::*;
+
+    fn graph(nodes: usize) -> ServiceGraph {
+        let start = Timestamp::from_micros(5_000_000);
+        let end = Some(Timestamp::from_micros(6_000_000));
+        let id = |number: usize| ServiceId {
+            name: format!("node-{number:05}").into(),
+            kind: None,
+            account_id: None,
+        };
+        let mut observed = TraceGraph::default();
+        for number in 0..nodes {
+            observed.nodes.push(NodeObservation {
+                node: id(number),
+                is_real: true,
+                is_root: number == 0,
+                start,
+                end,
+                outcome: Outcome::Ok,
+            });
+        }
+        observed.edges.push(EdgeObservation {
+            from: id(0),
+            to: id(nodes - 1),
+            start,
+            end,
+            outcome: Outcome::Ok,
+        });
+        let mut graph = ServiceGraph::default();
+        graph.add(&observed);
+        graph
+    }
+
+    #[test]
+    fn large_graphs_come_in_pages_whose_numbers_fit_together() {
+        let graph = graph(2 * PAGE_SERVICES + 1);
+        let mut numbers = Vec::new();
+        let mut token: Option<String> = None;
+        for expect in [PAGE_SERVICES, PAGE_SERVICES, 1] {
+            let page = Page::cut(&graph, token.as_deref(), 7).unwrap();
+            assert_eq!(page.services.len(), expect);
+            numbers.extend(page.services.iter().map(|service| service.reference_id));
+            token = page.next_token;
+        }
+        assert_eq!(token, None);
+        assert_eq!(numbers, (0..=2 * PAGE_SERVICES).collect::<Vec<_>>());
+        let first = Page::cut(&graph, None, 7).unwrap();
+        assert_eq!(first.services[0].edges[0].reference_id, 2 * PAGE_SERVICES);
+    }
+
+    #[test]
+    fn tokens_of_another_graph_are_refused() {
+        let token = Page::cut(&graph(PAGE_SERVICES + 1), None, 7).unwrap().next_token.unwrap();
+        let check = |graph: &ServiceGraph, query: u64, expect: &str| {
+            let error = Page::cut(graph, Some(&token), query).err().unwrap();
+            assert!(error.message.contains(expect), "{}", error.message);
+        };
+        check(&graph(PAGE_SERVICES + 2), 7, "other nodes");
+        check(&graph(PAGE_SERVICES + 1), 8, "other parameters");
+    }
+
+    #[test]
+    fn groups() {
+        let check = |name: Option<&str>, arn: Option<&str>, ok: bool| {
+            assert_eq!(check_group(name, arn).is_ok(), ok, "{name:?} {arn:?}");
+        };
+        check(None, None, true);
+        check(Some(""), None, true);
+        check(Some("Default"), None, true);
+        check(Some("default"), None, false);
+        check(Some("slow"), None, false);
+        check(None, Some("arn:aws:xray:us-east-1:123456789012:group/Default"), true);
+        check(None, Some("arn:aws:xray:us-east-1:123456789012:group/slow/ABC"), false);
+    }
+}
