@@ -38,7 +38,7 @@ pub fn assemble(id: TraceId, documents: Vec<Document>) -> Option<Trace> {
     name_services(&mut nodes);
     let graph = observe::observe(&nodes);
     let summary = summarize::summarize(id, &nodes, &graph, revision)?;
-    Some(Trace { id, nodes, summary, graph })
+    Some(Trace { id, nodes, summary, graph, limit_exceeded: false })
 }
 
 fn name_services(nodes: &mut [TraceNode]) {

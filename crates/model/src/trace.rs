@@ -16,6 +16,9 @@ pub struct Trace {
     pub summary: TraceSummary,
     /// The trace's part of the service graph.
     pub graph: TraceGraph,
+    /// Whether documents were left out because the trace had reached its largest size. Assembly
+    /// does not know; who keeps the documents says so.
+    pub limit_exceeded: bool,
 }
 
 /// One segment, subsegment or inferred segment in its place.

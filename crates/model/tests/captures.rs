@@ -2,6 +2,8 @@
 //! subsegment exactly once. What the packets say is read here by a plain JSON walk, independent
 //! of the crate's parser.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -131,7 +131,9 @@ impl TraceStore for EmbeddedStore {
                     return Ok(None);
                 };
                 let received = self.state.read_documents(id, &documents, ..)?;
-                Ok(indexer::assemble_received(&self.state, id, &received).trace)
+                let mut trace = indexer::assemble_received(&self.state, id, &received).trace;
+                trace.iter_mut().for_each(|trace| trace.limit_exceeded = documents.is_full);
+                Ok(trace)
             })
             .collect()
     }

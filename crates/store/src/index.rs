@@ -43,6 +43,8 @@ struct TraceEntry {
     /// Where the documents stand, in the order of storage.
     positions: Vec<Position>,
     bytes: u64,
+    /// Whether documents were left out.
+    is_full: bool,
     taken_in: TakenIn,
     summary: Option<Arc<TraceSummary>>,
 }
@@ -96,6 +98,8 @@ pub(crate) struct StoredDocument {
 pub(crate) struct TraceDocuments {
     pub(crate) positions: Vec<Position>,
     pub(crate) files: Vec<Arc<LogFile>>,
+    /// Whether documents were left out.
+    pub(crate) is_full: bool,
     pub(crate) taken_in: TakenIn,
 }
 
@@ -153,6 +157,7 @@ impl Index {
         file.received = Some((oldest.min(received), newest.max(received)));
         let trace = self.traces.entry(trace_id).or_default();
         if !trace.positions.is_empty() && trace.bytes.saturating_add(bytes) > trace_bytes {
+            trace.is_full = true;
             return false;
         }
         if trace.positions.last().is_none_or(|last| last.file != position.file) {
@@ -184,7 +189,7 @@ impl Index {
             }
         }
         let (positions, taken_in) = (trace.positions.clone(), trace.taken_in);
-        Some(TraceDocuments { positions, files, taken_in })
+        Some(TraceDocuments { positions, files, is_full: trace.is_full, taken_in })
     }
 
     /// Takes a change in. Returns how many more documents are taken in, or gone, than before.

@@ -13,6 +13,7 @@ use roentgen_model::{Document, Trace, TraceGraph, TraceId, assemble};
 
 use crate::ReceivedDocument;
 use crate::index::{Change, Contribution, Minutes, TakenIn, TraceDocuments};
+use crate::interner::Interner;
 use crate::locking::{lock, read, write};
 use crate::log::FileNumber;
 use crate::state::State;
@@ -26,6 +27,7 @@ const REMEMBERED_OBSERVATIONS: usize = 200_000;
 pub(crate) struct Indexer {
     young: Generation,
     old: Generation,
+    interner: Interner,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +76,9 @@ impl Indexer {
                 contribution: Contribution::Lost,
             },
         };
-        let graph = assembled.trace.map(|trace| {
+        let graph = assembled.trace.map(|mut trace| {
+            self.interner.share_summary(&mut trace.summary);
+            self.interner.share_graph(&mut trace.graph);
             change.summary = Some(trace.summary);
             trace.graph
         });

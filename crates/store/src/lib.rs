@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod index;
 mod indexer;
+mod interner;
 mod locking;
 mod log;
 mod options;

@@ -89,7 +89,7 @@ pub(super) fn rows(trace: &Trace) -> Result<Vec<u8>, ApiError> {
         has_fault: summary.has_fault,
         has_error: summary.has_error,
         has_throttle: summary.has_throttle,
-        limit_exceeded: false,
+        limit_exceeded: trace.limit_exceeded,
         http: Http::from(&summary.http),
         entry_point: summary.entry_point.as_ref().map(NodeRef::from),
         segment_count: summary.segment_count,

@@ -36,7 +36,7 @@ fn shape(trace: &roentgen_model::Trace) -> Trace {
     Trace {
         id: trace.id.to_string(),
         duration: trace.summary.duration.clamped().as_seconds(),
-        limit_exceeded: false,
+        limit_exceeded: trace.limit_exceeded,
         segments: trace
             .segments()
             .map(|(id, document)| Segment { id: id.to_string(), document })

@@ -81,6 +81,8 @@ fn a_trace_stops_growing_at_its_largest_size() {
         assert_eq!(harness.store.originals(id).unwrap(), [large(1), large(2)]);
         let status = harness.store.status();
         assert_eq!((status.documents, status.oversize_documents_total), (3, 3));
+        assert!(harness.trace(id).unwrap().limit_exceeded);
+        assert!(!harness.trace(trace_id(1, 2)).unwrap().limit_exceeded);
         harness.reopen();
     }
 }
