@@ -16,7 +16,7 @@ mod repair;
 mod split;
 mod views;
 
-pub(crate) use lenient::{read_object, write_string};
+pub(crate) use lenient::{Member, read_object, write_string};
 pub use split::split_documents;
 pub use views::{Aws, Cause, Exception, Http, Link};
 

@@ -6,9 +6,16 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// One member of a JSON object, read as far as telling it from the others.
+pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
+/// Members up to which a repeated key is looked for by comparing, which then is cheaper than
+/// hashing.
+const FEW_MEMBERS: usize = 32;
+
 /// The members of a JSON object as raw values, in order; of a repeated key, the last counts.
 /// `None` when the value is no object.
-pub(crate) fn read_object(raw: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+pub(crate) fn read_object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
     serde_json::from_str::<Members<'_>>(raw.get()).ok().map(|members| members.0)
 }
 
@@ -19,7 +26,7 @@ pub(crate) fn read_array(raw: &RawValue) -> Option<Vec<&RawValue>> {
 
 /// A string. Lone surrogates, which JavaScript can send, become U+FFFD.
 pub(crate) fn read_text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str::<Text>(raw.get()).ok().map(|text| text.0)
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0.into_owned())
 }
 
 /// A number.
@@ -42,6 +49,12 @@ pub(crate) fn read_integer(raw: &RawValue) -> Option<i64> {
     })
 }
 
+/// Text from bytes; what is not UTF-8 becomes U+FFFD. The lossy decoder goes byte by byte, the
+/// strict one does not, so the strict one comes first.
+pub(super) fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Appends `text` as a JSON string.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     match serde_json::to_string(text) {
@@ -51,61 +64,77 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
 }
 
 /// A JSON string read as bytes, since serde_json refuses lone surrogates in a `str`.
-struct Text(String);
+struct Text<'a>(Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(TextVisitor)
+        deserializer.deserialize_bytes(TextVisitor).map(Text)
     }
 }
 
 struct TextVisitor;
 
-impl Visitor<'_> for TextVisitor {
-    type Value = Text;
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Text, E> {
-        Ok(Text(match String::from_utf8_lossy(bytes) {
-            Cow::Borrowed(text) => text.to_owned(),
-            Cow::Owned(text) => text,
-        }))
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(decode_utf8(bytes))
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(decode_utf8(bytes).into_owned()))
     }
 }
 
 /// An object as raw members.
-pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+struct Members<'a>(Vec<Member<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+        deserializer.deserialize_map(MembersVisitor).map(Members)
     }
 }
 
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
+    type Value = Vec<Member<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Vec<(String, &RawValue)> = Vec::new();
-        while let Some((Text(key), value)) = map.next_entry::<Text, &RawValue>()? {
+        let mut members: Vec<Member<'de>> = Vec::with_capacity(FEW_MEMBERS / 2);
+        while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &RawValue>()? {
             members.push((key, value));
         }
-        // Searching back at every insertion would make a document of many keys quadratic.
-        let mut seen = rustc_hash::FxHashSet::default();
-        let mut kept: Vec<_> = members.into_iter().rev().collect();
-        kept.retain(|(key, _)| seen.insert(key.clone()));
-        kept.reverse();
-        Ok(Members(kept))
+        keep_last_of_repeated(&mut members);
+        Ok(members)
     }
+}
+
+fn keep_last_of_repeated(members: &mut Vec<Member<'_>>) {
+    if members.len() <= FEW_MEMBERS {
+        let mut at = 0;
+        while let Some((key, _)) = members.get(at) {
+            let comes_again = members.iter().skip(at + 1).any(|(later, _)| later == key);
+            if comes_again {
+                members.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        return;
+    }
+    let mut seen = rustc_hash::FxHashSet::default();
+    members.reverse();
+    members.retain(|(key, _)| seen.insert(key.clone().into_owned()));
+    members.reverse();
 }
 
 #[cfg(test)]
@@ -149,8 +178,14 @@ mod tests {
     fn the_last_of_a_repeated_key_counts() {
         let value = raw(r#"{"a":1,"b":2,"a":3}"#);
         let members = read_object(&value).unwrap();
-        let members: Vec<_> = members.iter().map(|(k, v)| (k.as_str(), v.get())).collect();
+        let members: Vec<_> = members.iter().map(|(k, v)| (k.as_ref(), v.get())).collect();
         assert_eq!(members, [("b", "2"), ("a", "3")]);
+
+        let many: Vec<String> = (0..100).map(|n| format!("\"k{}\":{n}", n % 60)).collect();
+        let value = raw(&format!("{{{}}}", many.join(",")));
+        let members = read_object(&value).unwrap();
+        assert_eq!(members.len(), 60);
+        assert_eq!(members.last().map(|(k, v)| (k.as_ref(), v.get())), Some(("k39", "99")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::lenient::{read_array, read_boolean, read_number, read_object, read_text};
+use super::lenient::{Member, read_array, read_boolean, read_number, read_object, read_text};
 use super::members::{parse_error, read_raw};
 use super::views::{Aws, Cause, Http, Link, find};
 use super::{Document, Entity, EntityKind, Flags, MAX_DOCUMENT_BYTES, MAX_NESTING};
@@ -30,7 +30,7 @@ const REWRITTEN: [&str; 9] = [
     "subsegments",
 ];
 
-type Members<'a> = Vec<(String, &'a RawValue)>;
+type Members<'a> = Vec<Member<'a>>;
 
 impl Document {
     /// Parses one document as it came, byte for byte, from an SDK.
@@ -128,8 +128,8 @@ fn read_entity(
         links: find(members, "links").map(Link::read_all).unwrap_or_default(),
         members: members
             .iter()
-            .filter(|(key, _)| !REWRITTEN.contains(&key.as_str()))
-            .map(|(key, value)| (key.clone(), (*value).to_owned()))
+            .filter(|(key, _)| !REWRITTEN.contains(&key.as_ref()))
+            .map(|(key, value)| (key.clone().into_owned(), (*value).to_owned()))
             .collect(),
     })
 }
@@ -167,7 +167,9 @@ fn read_annotations(raw: &RawValue) -> Vec<Annotation> {
         .unwrap_or_default()
         .into_iter()
         .filter(|(key, _)| is_key(key))
-        .filter_map(|(key, value)| Some(Annotation { key, value: read_value(value)? }))
+        .filter_map(|(key, value)| {
+            Some(Annotation { key: key.into_owned(), value: read_value(value)? })
+        })
         .collect()
 }
 

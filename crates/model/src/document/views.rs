@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::lenient::{read_array, read_boolean, read_integer, read_object, read_text};
+use super::lenient::{Member, read_array, read_boolean, read_integer, read_object, read_text};
 use crate::{SegmentId, TraceId};
 
 /// The `http` block.
@@ -83,7 +83,7 @@ impl Http {
         let mut http = Self::default();
         for (key, value) in read_object(raw).unwrap_or_default() {
             let inner = read_object(value).unwrap_or_default();
-            match key.as_str() {
+            match key.as_ref() {
                 "request" => {
                     http.method = text(&inner, "method");
                     http.url = text(&inner, "url");
@@ -167,11 +167,11 @@ impl Link {
 }
 
 /// The raw value of one member.
-pub(super) fn find<'a>(members: &[(String, &'a RawValue)], name: &str) -> Option<&'a RawValue> {
+pub(super) fn find<'a>(members: &[Member<'a>], name: &str) -> Option<&'a RawValue> {
     members.iter().find(|(key, _)| key == name).map(|&(_, value)| value)
 }
 
-fn text(members: &[(String, &RawValue)], name: &str) -> Option<String> {
+fn text(members: &[Member<'_>], name: &str) -> Option<String> {
     find(members, name).and_then(read_text)
 }
 

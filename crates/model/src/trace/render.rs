@@ -2,7 +2,7 @@
 //!
 //! Written without recursion: streamed subsegments can chain thousands deep.
 
-use crate::document::{read_object, write_string};
+use crate::document::{Member, read_object, write_string};
 use crate::{AnnotationValue, Entity, EntityKind, Timestamp, Trace, TraceNode};
 
 /// The document of the node at `index` with its subsegments nested.
@@ -104,7 +104,7 @@ fn write_members(out: &mut String, node: &TraceNode) {
     }
 }
 
-type Members<'a> = Option<Vec<(String, &'a serde_json::value::RawValue)>>;
+type Members<'a> = Option<Vec<Member<'a>>>;
 
 /// `http` without a `content_length` that is a string, which the service drops.
 fn write_http(out: &mut String, raw: &str, members: Members<'_>) {
@@ -130,11 +130,11 @@ fn write_http(out: &mut String, raw: &str, members: Members<'_>) {
                 let mut text = String::new();
                 write_object(
                     &mut text,
-                    response.iter().map(|(k, v)| (k.as_str(), v.get().to_owned())),
+                    response.iter().map(|(k, v)| (k.as_ref(), v.get().to_owned())),
                 );
                 text
             });
-            (key.as_str(), rewritten.unwrap_or_else(|| value.get().to_owned()))
+            (key.as_ref(), rewritten.unwrap_or_else(|| value.get().to_owned()))
         }),
     );
 }
@@ -152,7 +152,7 @@ fn write_aws(out: &mut String, entity: &Entity, raw: &str, members: Members<'_>)
     };
     let names = serde_json::to_string(&names).unwrap_or_else(|_| "[]".to_owned());
     let added = std::iter::once(("resource_names", names));
-    let members = members.iter().map(|(key, value)| (key.as_str(), value.get().to_owned()));
+    let members = members.iter().map(|(key, value)| (key.as_ref(), value.get().to_owned()));
     write_object(out, members.chain(added));
 }
 
