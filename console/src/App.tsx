@@ -1,0 +1,75 @@
+// The shell: top bar, the page that the address names, and the first-run page while no segment has ever arrived.
+
+import I18nProvider from '@cloudscape-design/components/i18n'
+import messages from '@cloudscape-design/components/i18n/messages/all.en'
+import Spinner from '@cloudscape-design/components/spinner'
+import { lazy, Suspense, type ReactNode } from 'react'
+import { isWaitingForFirstTrace, useStatus } from './api/queries.ts'
+import { ErrorBoundary } from './ui/ErrorBoundary.tsx'
+import { MissingPage } from './ui/MissingPage.tsx'
+import { PageFrame } from './ui/PageFrame.tsx'
+import { TopBar } from './ui/TopBar.tsx'
+import { routePath, useLocation, type Route } from './url/location.ts'
+
+const MapPage = lazy(() => import('./pages/map/MapPage.tsx').then((module) => ({ default: module.MapPage })))
+const TracesPage = lazy(() => import('./pages/traces/TracesPage.tsx').then((module) => ({ default: module.TracesPage })))
+const TracePage = lazy(() => import('./pages/trace/TracePage.tsx').then((module) => ({ default: module.TracePage })))
+const SamplingPage = lazy(() =>
+  import('./pages/sampling/SamplingPage.tsx').then((module) => ({ default: module.SamplingPage })),
+)
+const ConnectPage = lazy(() => import('./pages/connect/ConnectPage.tsx').then((module) => ({ default: module.ConnectPage })))
+
+export function App() {
+  const { route } = useLocation()
+  return (
+    <I18nProvider locale="en" messages={[messages]}>
+      <a className="skip-link" href="#main" onClick={skipToMain}>
+        Skip to the content
+      </a>
+      <TopBar />
+      <ErrorBoundary resetKey={routePath(route)} frame={(content) => <PageFrame title="Error">{content}</PageFrame>}>
+        <Suspense fallback={<Loading />}>
+          <Page route={route} />
+        </Suspense>
+      </ErrorBoundary>
+    </I18nProvider>
+  )
+}
+
+function Page({ route }: { route: Route }): ReactNode {
+  const { data: status } = useStatus()
+  const isWaiting = status !== undefined && isWaitingForFirstTrace(status)
+  if (isWaiting && (route.page === 'map' || route.page === 'traces')) return <ConnectPage isFirstRun />
+  switch (route.page) {
+    case 'map':
+      return <MapPage />
+    case 'traces':
+      return <TracesPage />
+    case 'trace':
+      return <TracePage key={route.traceId} traceId={route.traceId} view={route.view} />
+    case 'sampling':
+      return <SamplingPage />
+    case 'connect':
+      return <ConnectPage />
+    case 'missing':
+      return <MissingPage path={route.path} />
+  }
+}
+
+function Loading() {
+  return (
+    <PageFrame title="Roentgen">
+      <div className="centred">
+        <Spinner size="large" />
+      </div>
+    </PageFrame>
+  )
+}
+
+/** The hash is ours, so the link may not change it: focus moves by hand. */
+function skipToMain(event: { preventDefault: () => void }) {
+  event.preventDefault()
+  const main = document.querySelector('main')
+  main?.setAttribute('tabindex', '-1')
+  main?.focus()
+}

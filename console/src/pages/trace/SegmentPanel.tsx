@@ -1,0 +1,67 @@
+// The details of a segment or subsegment, read from its document when it is selected.
+
+import Spinner from '@cloudscape-design/components/spinner'
+import Tabs, { type TabsProps } from '@cloudscape-design/components/tabs'
+import { useState } from 'react'
+import type { JsonObject, Trace } from '../../api/internal.ts'
+import { useSegment } from '../../api/queries.ts'
+import { objectField, readCause } from '../../model/document.ts'
+import { ErrorPanel } from '../../ui/ErrorPanel.tsx'
+import { AnnotationsTab, MetadataTab, ResourcesTab, SqlTab } from './DocumentTabs.tsx'
+import { ExceptionsTab } from './ExceptionsTab.tsx'
+import { OverviewTab } from './OverviewTab.tsx'
+
+interface Props {
+  trace: Trace
+  row: number
+  onSelect: (segmentId: string) => void
+}
+
+/** Kept over the selection of another segment: whoever compares exceptions wants to stay on them. */
+let lastTab = 'overview'
+
+export function SegmentPanel({ trace, row, onSelect }: Props) {
+  const id = trace.rows.id[row] ?? ''
+  const segment = useSegment(trace.id, id, trace.revision)
+  const [active, setActive] = useState(lastTab)
+  if (segment.error) {
+    return <ErrorPanel title="The segment could not be read" error={segment.error} onRetry={() => void segment.refetch()} />
+  }
+  if (!segment.data) {
+    return (
+      <div className="centred">
+        <Spinner />
+      </div>
+    )
+  }
+  const tabs = tabsFor(trace, row, segment.data, onSelect)
+  return (
+    <Tabs
+      tabs={tabs}
+      activeTabId={tabs.some((tab) => tab.id === active) ? active : 'overview'}
+      onChange={({ detail }) => {
+        lastTab = detail.activeTabId
+        setActive(detail.activeTabId)
+      }}
+    />
+  )
+}
+
+/** Only what the document has gets a tab; what X-Ray always shows is always there. */
+function tabsFor(trace: Trace, row: number, document: JsonObject, onSelect: (id: string) => void): TabsProps.Tab[] {
+  const cause = readCause(document)
+  const tabs: TabsProps.Tab[] = [
+    {
+      id: 'overview',
+      label: 'Overview',
+      content: <OverviewTab trace={trace} row={row} document={document} onSelect={onSelect} />,
+    },
+    { id: 'resources', label: 'Resources', content: <ResourcesTab document={document} /> },
+    { id: 'annotations', label: 'Annotations', content: <AnnotationsTab document={document} /> },
+    { id: 'metadata', label: 'Metadata', content: <MetadataTab document={document} /> },
+    { id: 'exceptions', label: 'Exceptions', content: <ExceptionsTab cause={cause} /> },
+  ]
+  const sql = objectField(document, 'sql')
+  if (sql) tabs.push({ id: 'sql', label: 'SQL', content: <SqlTab sql={sql} /> })
+  return tabs
+}

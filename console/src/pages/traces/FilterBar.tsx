@@ -1,0 +1,32 @@
+// The filter over the trace list.
+
+import PropertyFilter from '@cloudscape-design/components/property-filter'
+import type { SearchAnswer, TraceFilter } from '../../api/internal.ts'
+import { filterOptions, fromQuery, PROPERTIES, toQuery } from './filterTokens.ts'
+
+interface Props {
+  filter: TraceFilter
+  facets: SearchAnswer['facets'] | undefined
+  countText: string
+  onChange: (filter: TraceFilter) => void
+}
+
+export function FilterBar({ filter, facets, countText, onChange }: Props) {
+  // A call is chosen on the map, not typed; the property only exists to show and remove it.
+  const call = { key: 'call', propertyLabel: 'Call', groupValuesLabel: 'Calls', operators: ['='] as const }
+  return (
+    <PropertyFilter
+      query={toQuery(filter)}
+      onChange={({ detail }) => onChange(fromQuery(detail, filter))}
+      filteringProperties={filter.edge ? [...PROPERTIES, { ...call, operators: [...call.operators] }] : PROPERTIES}
+      filteringOptions={filterOptions(facets)}
+      freeTextFiltering={{ operators: [':'], defaultOperator: ':' }}
+      hideOperations
+      countText={countText}
+      expandToViewport
+      filteringAriaLabel="Filter traces"
+      filteringPlaceholder="Filter by service, outcome, response time, or any text: URL, user, annotation, trace ID"
+      i18nStrings={{ clearFiltersText: 'Clear filters' }}
+    />
+  )
+}

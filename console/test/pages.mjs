@@ -1,0 +1,208 @@
+// Every page of the console against the mock server, light and dark: no complaint of the browser, no violation that axe
+// finds. With SCREENSHOTS=<folder> it leaves a picture of each. Run by `npm run pages` after a build.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { axeViolations, launch, openPage, picture } from './e2e/browser.mjs'
+import { startMockServer } from './mock-server.mjs'
+
+let browser
+let server
+let empty
+let traces
+
+before(async () => {
+  browser = await launch()
+  server = await startMockServer()
+  empty = await startMockServer({ empty: true })
+  const now = Date.now() / 1000
+  const answer = await fetch(`${server.url}/api/v1/traces/search`, {
+    method: 'POST',
+    body: JSON.stringify({ start: now - 3600, end: now }),
+  })
+  traces = (await answer.json()).traces
+})
+
+after(async () => {
+  await browser?.close()
+  server?.close()
+  empty?.close()
+})
+
+const inState = (page, selector) => page.locator(selector).first().waitFor()
+
+const PAGES = [
+  ['map', '#/service-map', (page) => inState(page, '.node-card')],
+  ['map-node', '#/service-map?node=checkout&nodeType=AWS::ECS::Container', (page) => inState(page, '.panel-content .histogram')],
+  ['map-edge', '#/service-map?from=checkout&fromType=AWS::ECS::Container&to=payment&toType=AWS::ECS::Container', (page) => inState(page, '.panel-content .histogram')],
+  ['map-list', '#/service-map?view=list', (page) => inState(page, 'table')],
+  ['map-types', '#/service-map?cards=types', (page) => inState(page, '.node-card')],
+  ['traces', '#/traces', (page) => inState(page, 'tbody a')],
+  ['traces-over-time', '#/traces?chart=over-time&timeRange=PT30M', (page) => inState(page, 'tbody a')],
+  ['traces-filtered', '#/traces?outcome=fault&rt=0.5~&text=checkout', (page) => inState(page, 'tbody a')],
+  ['traces-none', '#/traces?text=nothing-has-this', (page) => page.getByText('No trace matches').waitFor()],
+  ['trace-small', () => `#/traces/${traces[20].id}`, (page) => inState(page, '.timeline-row')],
+  ['trace-1000', () => `#/traces/${traces[7].id}`, (page) => inState(page, '.timeline-row')],
+  ['trace-10000', () => `#/traces/${traces[10].id}`, (page) => inState(page, '.timeline-row')],
+  ['trace-map', () => `#/traces/${traces[7].id}/map`, (page) => inState(page, '.node-card')],
+  ['trace-raw', () => `#/traces/${traces[7].id}/raw`, (page) => inState(page, '.json')],
+  ['trace-missing', '#/traces/1-00000000-000000000000000000000000', (page) => page.getByText('No segment of this trace').waitFor()],
+  ['sampling', '#/sampling-rules', (page) => page.getByText('checkout-all').waitFor()],
+  ['connect', '#/connect', (page) => page.getByText('Point your app here').waitFor()],
+]
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const [name, hash, ready] of PAGES) {
+    test(`${name}, ${colorScheme}`, async () => {
+      const { page, complaints, close } = await openPage(browser, { colorScheme })
+      await page.goto(`${server.url}/${typeof hash === 'function' ? hash() : hash}`)
+      await ready(page)
+      await page.waitForTimeout(300) // The picture should not catch the side panel sliding in.
+      await picture(page, `${name}-${colorScheme}`)
+      assert.deepEqual(await axeViolations(page), [])
+      // A missing trace is a 404, which the browser's console reports by itself.
+      assert.deepEqual(complaints.filter((text) => name !== 'trace-missing' || !text.includes('404')), [])
+      await close()
+    })
+  }
+
+  test(`segment details, ${colorScheme}`, async () => {
+    const { page, complaints, close } = await openPage(browser, { colorScheme })
+    const faulty = traces.find((trace) => trace.hasFault)
+    await page.goto(`${server.url}/#/traces/${faulty.id}`)
+    await page.locator('.timeline-row').first().click()
+    await page.getByRole('tab', { name: 'Exceptions' }).waitFor()
+    await page.waitForTimeout(300)
+    await picture(page, `trace-segment-${colorScheme}`)
+    assert.deepEqual(await axeViolations(page), [])
+    for (const name of ['Resources', 'Annotations', 'Metadata', 'Exceptions']) {
+      await page.getByRole('tab', { name }).click()
+      await picture(page, `trace-segment-${name.toLowerCase()}-${colorScheme}`)
+      assert.deepEqual(await axeViolations(page), [], name)
+    }
+    assert.deepEqual(complaints, [])
+    await close()
+  })
+}
+
+test('the first-run page turns into the map when the first segment arrives', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(empty.url)
+  await page.getByText('Waiting for the first segment').waitFor()
+  await picture(page, 'first-run-light')
+  assert.deepEqual(await axeViolations(page), [])
+  await page.getByRole('button', { name: 'Generate sample traffic' }).click()
+  await page.locator('.node-card').first().waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+/** Drags over an element, from one share of its width to another. */
+async function dragAcross(page, locator, from, to) {
+  const { x, y, width, height } = await locator.boundingBox()
+  await page.mouse.move(x + width * from, y + height / 2)
+  await page.mouse.down()
+  await page.mouse.move(x + width * to, y + height / 2, { steps: 4 })
+  await page.mouse.up()
+}
+
+test('dragging over the response times filters the list, and clearing brings it back', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces?timeRange=PT1H`)
+  await page.getByText(/of 1,500\)/).waitFor()
+  await dragAcross(page, page.locator('.histogram svg'), 0.7, 0.99)
+  await page.waitForURL(/[?&]rt=[\d.]+%7E[\d.]+/)
+  await page.getByText(/of 1,500\)/).waitFor({ state: 'hidden' })
+  await page.getByRole('button', { name: 'Clear filters' }).click()
+  await page.getByText(/of 1,500\)/).waitFor()
+  assert.doesNotMatch(page.url(), /rt=/)
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('the list grows page by page, and an outcome narrows it', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces?timeRange=PT1H`)
+  await page.getByRole('button', { name: 'Load 100 more' }).click()
+  await page.getByText('(200 of 1,500)').waitFor()
+  assert.equal(await page.locator('tbody tr').count(), 200)
+  await page.getByRole('button', { name: /^Fault/ }).click()
+  await page.waitForURL(/outcome=fault/)
+  await page.getByRole('row').filter({ hasText: 'Fault' }).first().waitFor()
+  await page.waitForFunction(() => !document.querySelector('tbody')?.textContent.includes('OK'))
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('the response-time chart is worked by keyboard too', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/service-map?node=storefront-web&nodeType=AWS::ECS::Container`)
+  const from = page.getByRole('slider', { name: 'Response time distribution: from' })
+  await from.focus()
+  await page.keyboard.press('ArrowRight')
+  await page.getByText('in the selected range').waitFor()
+  await page.getByRole('link', { name: 'View filtered traces' }).click()
+  await page.waitForURL(/#\/traces\?.*node=storefront-web.*rt=/)
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('ten thousand segments: few rows in the document, keyboard, filter, zoom', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces/${traces[10].id}`)
+  const rows = page.locator('.timeline-row')
+  await rows.first().waitFor()
+  assert.ok((await rows.count()) < 80)
+  const grid = page.getByRole('treegrid')
+  assert.equal(await grid.getAttribute('aria-rowcount'), '10001')
+  await grid.focus()
+  await page.keyboard.press('End')
+  await page.locator('.timeline-row-selected[aria-rowindex="10001"]').waitFor()
+  await page.keyboard.press('Home')
+  await page.keyboard.press('ArrowLeft')
+  assert.equal(await grid.getAttribute('aria-rowcount'), '2')
+  await page.keyboard.press('ArrowRight')
+  assert.equal(await grid.getAttribute('aria-rowcount'), '10001')
+  await page.getByRole('searchbox', { name: 'Filter segments' }).fill('putitem')
+  await page.getByText(/of 10,000 segments and subsegments match/).waitFor()
+  await dragAcross(page, page.locator('.overview'), 0.2, 0.4)
+  await page.getByRole('button', { name: /^Show all/ }).click()
+  await page.getByRole('button', { name: /^Show all/ }).waitFor({ state: 'hidden' })
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('errors are told where the content would be, and can be tried again', async () => {
+  const { page, close } = await openPage(browser)
+  let failing = true
+  await page.route('**/ServiceGraph', (route) =>
+    failing
+      ? route.fulfill({
+          status: 400,
+          headers: { 'x-amzn-errortype': 'InvalidRequestException', 'x-amzn-requestid': 'request-7' },
+          json: { Message: 'the time range is odd' },
+        })
+      : route.continue(),
+  )
+  await page.goto(`${server.url}/#/service-map`)
+  await page.getByText('the time range is odd').waitFor()
+  await page.getByText('HTTP 400 · InvalidRequestException · request request-7').waitFor()
+  failing = false
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.locator('.node-card').first().waitFor()
+  await close()
+})
+
+test('what is no trace id is said to be none', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces`)
+  const box = page.getByRole('searchbox', { name: 'Trace ID' }).locator('visible=true')
+  await box.fill('checkout')
+  await box.press('Enter')
+  await page.getByText('No trace ID in this text').locator('visible=true').waitFor()
+  await box.fill(`Root=${traces[3].id};Parent=0123456789abcdef`)
+  await box.press('Enter')
+  await page.getByRole('heading', { name: traces[3].id }).waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
