@@ -1,0 +1,1 @@
+"""What the conformance tests stand on: the server under test, traced apps, and independent arithmetic."""

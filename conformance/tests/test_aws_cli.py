@@ -1,0 +1,93 @@
+"""The aws command as a user types it, with nothing but --endpoint-url added."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.documents import put, segment
+from harness.environment import child_environment
+from harness.roentgen import Roentgen
+
+pytestmark = pytest.mark.aws_cli
+
+
+def aws(server: Roentgen, *arguments: str) -> Any:
+    """Runs `aws xray …` and gives its JSON."""
+    command = [
+        str(Path(sys.executable).with_name("aws")),
+        "--endpoint-url",
+        server.url,
+        "--output",
+        "json",
+        "xray",
+    ]
+    done = subprocess.run(
+        [*command, *arguments],
+        env=child_environment({"AWS_PAGER": ""}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def test_writing_and_reading_a_trace(shared_roentgen: Roentgen) -> None:
+    now = time.time()
+    document = segment("typed-by-hand")
+    written = aws(shared_roentgen, "put-trace-segments", "--trace-segment-documents", json.dumps(document))
+    assert written == {"UnprocessedTraceSegments": []}
+    trace_id = document["trace_id"]
+
+    window = ("--start-time", str(now - 60), "--end-time", str(now + 60))
+    summaries = aws(shared_roentgen, "get-trace-summaries", *window)["TraceSummaries"]
+    assert trace_id in {summary["Id"] for summary in summaries}
+    [trace] = aws(shared_roentgen, "batch-get-traces", "--trace-ids", trace_id)["Traces"]
+    assert json.loads(trace["Segments"][0]["Document"])["name"] == "typed-by-hand"
+    for answer in (
+        aws(shared_roentgen, "get-service-graph", *window),
+        aws(shared_roentgen, "get-trace-graph", "--trace-ids", trace_id),
+    ):
+        assert "typed-by-hand" in {service["Name"] for service in answer["Services"]}
+
+
+def test_sampling(shared_roentgen: Roentgen) -> None:
+    [record] = aws(shared_roentgen, "get-sampling-rules")["SamplingRuleRecords"]
+    assert record["SamplingRule"]["RuleName"] == "Default"
+    document = {
+        "RuleName": "Default",
+        "ClientID": "0" * 24,
+        "Timestamp": int(time.time()),
+        "RequestCount": 1,
+        "SampledCount": 1,
+    }
+    answer = aws(
+        shared_roentgen,
+        "get-sampling-targets",
+        "--sampling-statistics-documents",
+        json.dumps([document]),
+    )
+    assert answer["SamplingTargetDocuments"][0]["RuleName"] == "Default"
+
+
+def test_max_items_and_starting_token(roentgen: Roentgen) -> None:
+    """The command's own paging on top of the server's."""
+    now = time.time()
+    documents = [segment("paged") for _ in range(7)]
+    put(roentgen.xray(), *documents)
+    window = ("--start-time", str(now - 60), "--end-time", str(now + 60))
+    seen: list[str] = []
+    token: tuple[str, ...] = ()
+    while True:
+        page = aws(roentgen, "get-trace-summaries", *window, "--max-items", "3", *token)
+        seen += [summary["Id"] for summary in page["TraceSummaries"]]
+        if "NextToken" not in page:
+            break
+        token = ("--starting-token", page["NextToken"])
+    assert sorted(seen) == sorted(document["trace_id"] for document in documents)

@@ -1,0 +1,64 @@
+//! Development tasks, run as `cargo xtask TASK`: everything CI checks, and the benchmarks.
+//!
+//! One program instead of shell scripts, so that a developer's machine and CI do the same thing and a
+//! missing tool is said in words. It uses no crate of the product: what it measures and checks, it
+//! sees from outside.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool for developers: standard output is its interface"
+)]
+
+mod bench;
+mod stopwatch;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Development tasks of Roentgen.
+
+usage: cargo xtask TASK
+
+tasks:
+  test [--only STEP]... [--skip STEP]...
+          everything CI checks, step by step; `cargo xtask test --list` names the steps
+  tidy    the rules of the house that a compiler does not know: arrows between crates, file heads
+  bench ingest [--seconds N] [--connections N]
+          segments per second and per CPU-second, datagrams received of those sent, memory, size;
+          prints a Markdown table
+  help    this text
+
+With CI=true a step that cannot run for want of a tool fails; elsewhere it is skipped, and said so.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let Some((task, rest)) = arguments.split_first() else {
+        print!("{HELP}");
+        return Ok(ExitCode::FAILURE);
+    };
+    match task.as_str() {
+        "test" => test::run(rest),
+        "tidy" => tidy::run(rest),
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => anyhow::bail!("unknown task {other:?}; `cargo xtask help` lists them"),
+    }
+}

@@ -1,0 +1,51 @@
+//! The checkout this xtask was built in: its root, and the commands that run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The root directory of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().map_or_else(|| xtask.to_path_buf(), Path::to_path_buf)
+}
+
+/// `cargo` of the same toolchain that runs this xtask, in the root directory.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    command(cargo, &root())
+}
+
+/// Builds the release binary, with the console inside wherever npm can build it.
+///
+/// Required rather than hoped for: without this the build goes on without the console when it fails.
+pub(crate) fn release_build() -> Command {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "roentgen-server"]);
+    if has_program("npm") {
+        build.env("CONSOLE", "require");
+    }
+    build
+}
+
+/// A command that runs in `directory`.
+pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory);
+    command
+}
+
+/// Whether a program of that name is on PATH.
+pub(crate) fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+/// The server that `cargo build --release` makes.
+pub(crate) fn release_binary() -> PathBuf {
+    target_directory().join("release").join("roentgen")
+}
+
+/// Where cargo builds: CARGO_TARGET_DIR, or `target` in the root.
+pub(crate) fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
