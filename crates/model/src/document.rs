@@ -14,6 +14,7 @@ mod members;
 mod parse;
 mod repair;
 mod split;
+mod tree;
 mod views;
 
 pub(crate) use lenient::{Member, read_object, write_string};
@@ -88,12 +89,8 @@ pub struct Entity {
     pub aws: Aws,
     /// Whether it has an `sql` block.
     pub has_sql: bool,
-    /// What went wrong.
-    pub cause: Cause,
     /// Annotations with an acceptable key and value.
     pub annotations: Vec<Annotation>,
-    /// Links to segments of other traces.
-    pub links: Vec<Link>,
     /// Every member as it was sent, in the order of the document, but for those that processing
     /// writes anew (ids, times, annotations, subsegments).
     pub(crate) members: Vec<(String, Box<RawValue>)>,
@@ -105,6 +102,16 @@ impl Entity {
     pub fn is_call(&self) -> bool {
         self.kind == EntityKind::Subsegment
             && matches!(self.namespace.as_deref(), Some("aws" | "remote"))
+    }
+
+    /// What went wrong. Read when asked for: most entities have no cause.
+    pub fn cause(&self) -> Cause {
+        self.member("cause").map(Cause::read).unwrap_or_default()
+    }
+
+    /// Links to segments of other traces.
+    pub fn links(&self) -> Vec<Link> {
+        self.member("links").map(Link::read_all).unwrap_or_default()
     }
 
     /// One member as it was sent, such as `metadata` or `sql`.

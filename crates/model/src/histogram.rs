@@ -57,17 +57,6 @@ impl Histogram {
         self.counts.iter().map(|(&bucket, &count)| (value_of(bucket), count))
     }
 
-    /// The smallest recorded value that at least `share` (0–1) of all values do not exceed;
-    /// `None` when nothing is recorded.
-    pub fn quantile(&self, share: f64) -> Option<Micros> {
-        let wanted = (share.clamp(0.0, 1.0) * self.total() as f64).max(1.0);
-        let mut seen = 0_i64;
-        self.entries().find_map(|(value, count)| {
-            seen += count;
-            (seen as f64 >= wanted).then_some(value)
-        })
-    }
-
     fn add(&mut self, bucket: u16, count: i64) {
         let sum = self.counts.entry(bucket).or_insert(0);
         *sum += count;
@@ -115,19 +104,6 @@ mod tests {
             assert_eq!(value_of(bucket_of(Micros::new(value))).get(), value);
         }
         assert_eq!(bucket_of(Micros::new(-5)), 0);
-    }
-
-    #[test]
-    fn quantiles_are_found() {
-        let histogram = of(&[10, 20, 30, 40]);
-        let check = |share: f64, expect: i64| {
-            assert_eq!(histogram.quantile(share), Some(Micros::new(expect)), "{share}");
-        };
-        check(0.0, 10);
-        check(0.5, 20);
-        check(0.75, 30);
-        check(1.0, 40);
-        assert_eq!(Histogram::default().quantile(0.5), None);
     }
 
     proptest! {

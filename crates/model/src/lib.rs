@@ -33,6 +33,6 @@ pub use id::{IdError, SegmentId, TraceId};
 pub use rejection::{Rejection, RejectionCode, Scope};
 pub use summary::{AnnotationSummary, HttpSummary, TraceSummary, UserSummary};
 pub use time::{Micros, Timestamp};
-pub use timeline::{Row, RowKind, timeline};
+pub use timeline::{Row, timeline};
 pub use trace::{Trace, TraceNode};
 pub use trace_header::{SamplingDecision, TraceHeader};

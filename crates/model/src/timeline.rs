@@ -1,6 +1,6 @@
 //! The rows of a trace's timeline.
 
-use crate::{EntityKind, Trace};
+use crate::Trace;
 
 /// One row: a segment or subsegment, inferred segments left out (the call they were inferred
 /// from is a row).
@@ -12,12 +12,7 @@ pub struct Row {
     pub parent: Option<usize>,
     /// Rows above it in the tree.
     pub depth: usize,
-    /// Segment or subsegment.
-    pub kind: RowKind,
 }
-
-/// What a row shows.
-pub type RowKind = EntityKind;
 
 /// The rows from top to bottom: children directly below their parent, segments below the call
 /// that caused them.
@@ -35,7 +30,6 @@ pub fn timeline(trace: &Trace) -> Vec<Row> {
             node: index,
             parent: node.parent.and_then(|parent| row_of.get(parent).copied().flatten()),
             depth: node.depth,
-            kind: node.entity.kind,
         });
     }
     rows

@@ -1,8 +1,6 @@
 //! Inferred segments: services that a call reached but that sent no segment of their own.
 
-use std::hash::Hasher;
-
-use rustc_hash::FxHasher;
+use std::hash::{DefaultHasher, Hasher};
 
 use super::naming::inferred_origin;
 use crate::{Entity, EntityKind, SegmentId, TraceId};
@@ -57,9 +55,7 @@ fn infer(trace_id: TraceId, call: &Entity) -> Entity {
         http: call.http.clone(),
         aws: call.aws.clone(),
         has_sql: call.has_sql,
-        cause: call.cause.clone(),
         annotations: Vec::new(),
-        links: Vec::new(),
         members: call.members.iter().filter(copied).cloned().collect(),
     }
 }
@@ -67,7 +63,7 @@ fn infer(trace_id: TraceId, call: &Entity) -> Entity {
 /// X-Ray draws a random id. Ours is a function of the call, so that the trace is the same each
 /// time it is put together.
 fn inferred_id(trace_id: TraceId, call: SegmentId) -> SegmentId {
-    let mut hasher = FxHasher::default();
+    let mut hasher = DefaultHasher::new();
     hasher.write(b"inferred");
     hasher.write(&trace_id.to_bytes());
     hasher.write_u64(call.to_u64());

@@ -1,23 +1,17 @@
 //! Who belongs to whom: one parent for each segment and subsegment.
 
-use std::collections::HashMap;
-
-use rustc_hash::FxBuildHasher;
-
 use crate::{Entity, EntityKind, SegmentId};
 
-/// For each entity the index of its parent: the (sub)segment that holds a subsegment, or that
+/// For each entity, sorted by kind and id, the index of its parent: the (sub)segment that holds a subsegment, or that
 /// called a segment. `None` where it has none or the parent is not in the trace.
 ///
 /// A `parent_id` means the subsegment with that id, else the segment. Where the parents of
 /// broken documents form a loop, the loop is cut above its first member in the order of
 /// `entities`, so that each of them is reached.
 pub(super) fn link(entities: &[Entity]) -> Vec<Option<usize>> {
-    let by_id: HashMap<(EntityKind, SegmentId), usize, FxBuildHasher> = entities
-        .iter()
-        .enumerate()
-        .map(|(index, entity)| ((entity.kind, entity.id), index))
-        .collect();
+    let find = |kind: EntityKind, id: SegmentId| {
+        entities.binary_search_by_key(&(kind, id), |entity| (entity.kind, entity.id)).ok()
+    };
     let mut parents: Vec<Option<usize>> = entities
         .iter()
         .enumerate()
@@ -25,7 +19,7 @@ pub(super) fn link(entities: &[Entity]) -> Vec<Option<usize>> {
             let parent_id = entity.parent_id?;
             [EntityKind::Subsegment, EntityKind::Segment]
                 .into_iter()
-                .filter_map(|kind| by_id.get(&(kind, parent_id)).copied())
+                .filter_map(|kind| find(kind, parent_id))
                 .find(|&parent| parent != index)
         })
         .collect();

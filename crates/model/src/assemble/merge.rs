@@ -6,33 +6,20 @@
 //! broken by content.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
-use rustc_hash::FxBuildHasher;
-
-use crate::{Document, Entity, EntityKind, SegmentId};
+use crate::{Document, Entity};
 
 /// One version of each (kind, id), sorted by kind and id.
 ///
 /// The kind is part of the key because tracers that share one id between the two sides of a
 /// call (Zipkin) give a subsegment and the segment it causes the same id.
 pub(super) fn merge(documents: Vec<Document>) -> Vec<Entity> {
-    let mut best: HashMap<(EntityKind, SegmentId), Entity, FxBuildHasher> = HashMap::default();
-    for entity in documents.into_iter().flat_map(|document| document.entities) {
-        match best.entry((entity.kind, entity.id)) {
-            Entry::Vacant(free) => {
-                free.insert(entity);
-            }
-            Entry::Occupied(mut taken) => {
-                if compare(&entity, taken.get()) == Ordering::Greater {
-                    taken.insert(entity);
-                }
-            }
-        }
-    }
-    let mut entities: Vec<_> = best.into_values().collect();
-    entities.sort_unstable_by_key(|entity| (entity.kind, entity.id));
+    let mut entities: Vec<Entity> =
+        documents.into_iter().flat_map(|document| document.entities).collect();
+    // Sorting, not hashing: senders choose the ids, and could make them collide.
+    let key = |entity: &Entity| (entity.kind, entity.id);
+    entities.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| compare(b, a)));
+    entities.dedup_by_key(|entity| key(entity));
     entities
 }
 

@@ -34,11 +34,13 @@ const AWS_SERVICES: [(&str, &str, &str); 24] = [
     ("sts", "STS", "STS"),
 ];
 
-/// The node of a segment that its service reported.
+/// The node of a segment that its service reported. Nobody can report a client: that type is the
+/// graph's own.
 pub(super) fn reported_service(segment: &Entity) -> ServiceId {
+    let origin = segment.origin.as_deref().filter(|origin| *origin != ServiceId::CLIENT);
     ServiceId {
         name: segment.name.as_str().into(),
-        kind: segment.origin.as_deref().map(Into::into),
+        kind: origin.map(Into::into),
         account_id: segment.aws.account_id.as_deref().map(Into::into),
     }
 }

@@ -5,8 +5,6 @@
 
 use std::collections::HashSet;
 
-use rustc_hash::FxBuildHasher;
-
 use crate::{
     EdgeObservation, Entity, EntityKind, Flags, NodeObservation, Outcome, ServiceId, TraceGraph,
     TraceNode,
@@ -30,7 +28,7 @@ impl From<Flags> for Outcome {
 /// Observations of every segment, inferred ones included.
 pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
     let mut graph = TraceGraph::default();
-    let mut counted: HashSet<(usize, &ServiceId), FxBuildHasher> = HashSet::default();
+    let mut counted: HashSet<(usize, &ServiceId)> = HashSet::new();
     for node in nodes {
         let Some(service) = &node.service else { continue };
         let entity = &node.entity;
@@ -38,11 +36,14 @@ pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
         graph.nodes.push(observe_node(service, entity, !node.is_inferred, is_root(nodes, node)));
         match caller {
             // One call may reach a service in several segments (a retry below the SDK): for the
-            // caller it remains one call.
-            Some((index, call, from)) if counted.insert((index, service)) => {
-                graph.edges.push(observe_edge(from, service, call));
+            // caller it remains one call. A segment that calls without a subsegment speaks of no
+            // single call.
+            Some((index, call, from)) => {
+                let is_one_call = call.kind == EntityKind::Subsegment;
+                if !is_one_call || counted.insert((index, service)) {
+                    graph.edges.push(observe_edge(from, service, call));
+                }
             }
-            Some(_) => {}
             None if is_root(nodes, node) => {
                 let client = ServiceId::client_of(service);
                 graph.edges.push(observe_edge(&client, service, entity));

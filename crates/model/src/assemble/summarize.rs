@@ -11,8 +11,15 @@ use crate::{
 /// Distinct pairs of key and value kept for one trace. X-Ray indexes 50 annotations; we keep
 /// more, but a summary must stay small whatever a trace of thousands of segments carries.
 const MAX_ANNOTATIONS: usize = 500;
-/// Likewise for users.
-const MAX_USERS: usize = 100;
+/// Likewise for users, resources, instances and zones.
+const MAX_VALUES: usize = 100;
+/// Nodes of one trace in its summary, and services told of one annotation or user. The graph and
+/// the documents have all of them.
+const MAX_SERVICES: usize = 500;
+const MAX_SERVICES_OF_VALUE: usize = 20;
+/// Characters of one text in a summary; X-Ray's own limit for most is 250. The documents have
+/// the whole.
+const MAX_TEXT: usize = 1000;
 
 /// Summarizes; `None` for a trace without nodes.
 pub(super) fn summarize(
@@ -81,18 +88,23 @@ fn time_of(id: TraceId, start: Timestamp) -> Timestamp {
 }
 
 fn http_of(http: &crate::Http) -> HttpSummary {
+    let cut = |text: &Option<String>| text.as_deref().map(cut_text);
     HttpSummary {
-        url: http.url.clone(),
+        url: cut(&http.url),
         status: http.status,
-        method: http.method.clone(),
-        user_agent: http.user_agent.clone(),
-        client_ip: http.client_ip.clone(),
+        method: cut(&http.method),
+        user_agent: cut(&http.user_agent),
+        client_ip: cut(&http.client_ip),
     }
 }
 
 fn services(graph: &TraceGraph) -> Vec<ServiceId> {
     let distinct: BTreeSet<&ServiceId> = graph.nodes.iter().map(|node| &node.node).collect();
-    distinct.into_iter().cloned().collect()
+    distinct.into_iter().take(MAX_SERVICES).cloned().collect()
+}
+
+fn cut_text(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
 }
 
 /// Values of all reported segments, each once, sorted.
@@ -102,7 +114,7 @@ fn distinct<'a>(
 ) -> Vec<String> {
     let values: BTreeSet<&str> =
         nodes.iter().filter(|node| is_reported(node)).filter_map(value).collect();
-    values.into_iter().map(str::to_owned).collect()
+    values.into_iter().take(MAX_VALUES).map(cut_text).collect()
 }
 
 fn annotations(nodes: &[TraceNode]) -> Vec<AnnotationSummary> {
@@ -158,9 +170,9 @@ fn users(nodes: &[TraceNode]) -> Vec<UserSummary> {
         let count = users.len();
         match users.last_mut().filter(|last| last.name == name) {
             Some(last) => add_service(&mut last.services, service),
-            None if count == MAX_USERS => break,
+            None if count == MAX_VALUES => break,
             None => users.push(UserSummary {
-                name: name.to_owned(),
+                name: cut_text(name),
                 services: service.cloned().into_iter().collect(),
             }),
         }
@@ -171,6 +183,7 @@ fn users(nodes: &[TraceNode]) -> Vec<UserSummary> {
 /// Adds a service behind its equals; the input is sorted.
 fn add_service(services: &mut Vec<ServiceId>, service: Option<&ServiceId>) {
     if let Some(service) = service
+        && services.len() < MAX_SERVICES_OF_VALUE
         && services.last() != Some(service)
     {
         services.push(service.clone());

@@ -1,6 +1,7 @@
 //! Reading JSON members one by one, forgivingly: a value of another type is no value.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -64,7 +65,7 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
 }
 
 /// A JSON string read as bytes, since serde_json refuses lone surrogates in a `str`.
-struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -118,7 +119,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-fn keep_last_of_repeated(members: &mut Vec<Member<'_>>) {
+/// Of members with the same key, keeps the last, as most readers of JSON do.
+pub(super) fn keep_last_of_repeated(members: &mut Vec<Member<'_>>) {
     if members.len() <= FEW_MEMBERS {
         let mut at = 0;
         while let Some((key, _)) = members.get(at) {
@@ -131,7 +133,8 @@ fn keep_last_of_repeated(members: &mut Vec<Member<'_>>) {
         }
         return;
     }
-    let mut seen = rustc_hash::FxHashSet::default();
+    // A keyed hasher: senders choose the keys, and could make them collide.
+    let mut seen = HashSet::new();
     members.reverse();
     members.retain(|(key, _)| seen.insert(key.clone().into_owned()));
     members.reverse();

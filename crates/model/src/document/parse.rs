@@ -2,10 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use super::lenient::{Member, read_array, read_boolean, read_number, read_object, read_text};
+use super::lenient::{Member, decode_utf8, read_boolean, read_number, read_object, read_text};
 use super::members::{parse_error, read_raw};
-use super::views::{Aws, Cause, Http, Link, find};
-use super::{Document, Entity, EntityKind, Flags, MAX_DOCUMENT_BYTES, MAX_NESTING};
+use super::repair::null_non_finite;
+use super::tree::Tree;
+use super::views::{Aws, Http, find};
+use super::{Document, Entity, EntityKind, Flags, MAX_DOCUMENT_BYTES};
 use crate::{
     Annotation, AnnotationValue, Rejection, RejectionCode, Scope, SegmentId, Timestamp, TraceId,
 };
@@ -17,18 +19,15 @@ const MAX_SUBSEGMENT_NAME: usize = 250;
 /// Longest key of an annotation in characters (published JSON schema).
 const MAX_ANNOTATION_KEY: usize = 500;
 
+/// Longest value of an annotation in characters (segment document reference).
+const MAX_ANNOTATION_TEXT: usize = 1000;
+/// Longest origin that becomes the type of a node: the reference's default for strings. A longer
+/// one is no type of any resource.
+const MAX_ORIGIN: usize = 250;
+
 /// Members that processing writes anew, so that they are not kept raw.
-const REWRITTEN: [&str; 9] = [
-    "id",
-    "name",
-    "start_time",
-    "end_time",
-    "in_progress",
-    "trace_id",
-    "parent_id",
-    "annotations",
-    "subsegments",
-];
+const REWRITTEN: [&str; 8] =
+    ["id", "name", "start_time", "end_time", "in_progress", "trace_id", "parent_id", "annotations"];
 
 type Members<'a> = Vec<Member<'a>>;
 
@@ -43,53 +42,43 @@ impl Document {
         if bytes.len() > MAX_DOCUMENT_BYTES {
             return Err(too_large(bytes));
         }
-        let raw = read_raw(bytes)?;
-        let members = read_object(&raw).ok_or_else(|| parse_error("not a JSON object"))?;
-        let reject = Reject::of(&members);
+        let text = decode_utf8(bytes);
+        let mended;
+        let tree = match Tree::read(&text) {
+            Ok(tree) => tree,
+            Err(error) if error.is_data() => return Err(misshapen(&text, &error)),
+            Err(error) => {
+                let not_json = || parse_error(format!("not JSON: {error}"));
+                mended = null_non_finite(&text).ok_or_else(not_json)?;
+                Tree::read(&mended).map_err(|error| match error.is_data() {
+                    true => misshapen(&mended, &error),
+                    false => not_json(),
+                })?
+            }
+        };
+        Self::from_tree(tree)
+    }
 
+    fn from_tree(Tree { members, children }: Tree<'_>) -> Result<Self, Rejection> {
+        let reject = Reject::of(&members);
         let id = reject.id(&members)?;
         let trace_id = reject.trace_id(&members)?;
         let kind = kind_of(&members);
         let parent_id = reject.parent_id(&members, kind)?;
-        let entity = read_entity(&members, id, kind, parent_id, &reject)?;
-        let mut document = Document { trace_id, entities: vec![entity] };
-        document.read_nested(&members, id, &reject)?;
-        Ok(document)
-    }
+        let mut entities = vec![read_entity(&members, id, kind, parent_id, &reject)?];
 
-    /// Appends all nested subsegments, parents before children. Iterative, so that nesting
-    /// cannot exhaust the stack.
-    fn read_nested(
-        &mut self,
-        members: &Members<'_>,
-        id: SegmentId,
-        reject: &Reject,
-    ) -> Result<(), Rejection> {
-        let reject = Reject { scope: Scope::Subsegment, ..reject.clone() };
-        let mut open = vec![(id, children_of(members), 1)];
-        while let Some((parent_id, children, depth)) = open.pop() {
-            for child in children {
-                if depth > MAX_NESTING {
-                    let cause = format!("subsegments nest deeper than {MAX_NESTING} levels");
-                    return Err(reject.because(RejectionCode::InvalidSegment, cause));
-                }
-                let Some(members) = read_object(child) else {
-                    let cause = "a subsegment is not a JSON object";
-                    return Err(reject.because(RejectionCode::InvalidSegment, cause));
-                };
+        let reject = Reject { scope: Scope::Subsegment, ..reject };
+        let mut open = vec![(id, children)];
+        while let Some((parent_id, children)) = open.pop() {
+            for Tree { members, children } in children {
                 let id = reject.id(&members)?;
                 let kind = EntityKind::Subsegment;
-                let entity = read_entity(&members, id, kind, Some(parent_id), &reject)?;
-                self.entities.push(entity);
-                open.push((id, children_of(&members), depth + 1));
+                entities.push(read_entity(&members, id, kind, Some(parent_id), &reject)?);
+                open.push((id, children));
             }
         }
-        Ok(())
+        Ok(Document { trace_id, entities })
     }
-}
-
-fn children_of<'a>(members: &Members<'a>) -> Vec<&'a RawValue> {
-    find(members, "subsegments").and_then(read_array).unwrap_or_default()
 }
 
 fn kind_of(members: &Members<'_>) -> EntityKind {
@@ -117,15 +106,13 @@ fn read_entity(
         end: reject.end(members)?,
         flags: read_flags(members, http.status),
         namespace: text("namespace"),
-        origin: text("origin").filter(|origin| !origin.is_empty()),
+        origin: text("origin").filter(|origin| (1..=MAX_ORIGIN).contains(&origin.len())),
         user: text("user"),
         resource_arn: text("resource_arn"),
         http,
         aws: find(members, "aws").map(Aws::read).unwrap_or_default(),
         has_sql: find(members, "sql").is_some_and(|sql| sql.get().starts_with('{')),
-        cause: find(members, "cause").map(Cause::read).unwrap_or_default(),
         annotations: find(members, "annotations").map(read_annotations).unwrap_or_default(),
-        links: find(members, "links").map(Link::read_all).unwrap_or_default(),
         members: members
             .iter()
             .filter(|(key, _)| !REWRITTEN.contains(&key.as_ref()))
@@ -158,7 +145,9 @@ fn read_annotations(raw: &RawValue) -> Vec<Annotation> {
         (1..=MAX_ANNOTATION_KEY).contains(&key.len()) && key.chars().all(allowed)
     };
     let read_value = |raw: &RawValue| {
+        let is_short = |text: &String| text.chars().count() <= MAX_ANNOTATION_TEXT;
         read_text(raw)
+            .filter(is_short)
             .map(AnnotationValue::String)
             .or_else(|| read_number(raw).map(AnnotationValue::Number))
             .or_else(|| read_boolean(raw).map(AnnotationValue::Boolean))
@@ -171,6 +160,17 @@ fn read_annotations(raw: &RawValue) -> Vec<Annotation> {
             Some(Annotation { key: key.into_owned(), value: read_value(value)? })
         })
         .collect()
+}
+
+/// A refusal of JSON whose subsegments cannot be read. The ids still help to find the sender.
+fn misshapen(text: &str, error: &serde_json::Error) -> Rejection {
+    let raw: Option<&RawValue> = serde_json::from_str(text).ok();
+    match raw.and_then(read_object) {
+        Some(members) => {
+            Reject::of(&members).because(RejectionCode::InvalidSegment, error.to_string())
+        }
+        None => parse_error("not a JSON object"),
+    }
 }
 
 fn too_large(bytes: &[u8]) -> Rejection {

@@ -4,16 +4,21 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::MAX_DOCUMENT_BYTES;
 use super::lenient::read_array;
 use super::members::{parse_error, read_raw};
 use crate::{Rejection, RejectionCode, Scope};
+
+/// Most elements of an array. The smallest subsegment takes some 140 bytes, so that 64 kB cannot
+/// hold more; without a limit, thousands of crumbs would each get a refusal of its own.
+const MAX_ELEMENTS: usize = 500;
 
 /// Cuts one payload (the body of a datagram, or one string of `TraceSegmentDocuments`) into
 /// documents: itself, or the elements of an array of subsegments (PutTraceSegments API text).
 ///
 /// # Errors
 /// `ParseError` when it is not JSON, or OTLP in the `T1S` form; `MissingId` for an empty array,
-/// as the service answers it.
+/// as the service answers it; `InvalidSegment` for one that is too large.
 pub fn split_documents(payload: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, Rejection> {
     let first = payload.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
@@ -26,16 +31,28 @@ pub fn split_documents(payload: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, Rejection> 
 }
 
 fn split_array(payload: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, Rejection> {
+    let refuse = |code: RejectionCode, cause: String| {
+        Err(Rejection { code, scope: Scope::Segment, id: None, trace_id: None, cause })
+    };
+    if payload.len() > MAX_DOCUMENT_BYTES {
+        let bytes = payload.len();
+        let cause =
+            format!("the array has {bytes} bytes, at most {MAX_DOCUMENT_BYTES} are allowed");
+        return refuse(RejectionCode::InvalidSegment, cause);
+    }
     let array: Box<RawValue> = read_raw(payload)?;
     let elements = read_array(&array).ok_or_else(|| parse_error("not a JSON array"))?;
-    if elements.is_empty() {
-        return Err(Rejection {
-            code: RejectionCode::MissingId,
-            scope: Scope::Segment,
-            id: None,
-            trace_id: None,
-            cause: "an empty array holds no document".to_owned(),
-        });
+    match elements.len() {
+        0 => {
+            let cause = "an empty array holds no document".to_owned();
+            return refuse(RejectionCode::MissingId, cause);
+        }
+        1..=MAX_ELEMENTS => {}
+        count => {
+            let cause =
+                format!("the array has {count} elements, at most {MAX_ELEMENTS} are allowed");
+            return refuse(RejectionCode::InvalidSegment, cause);
+        }
     }
     Ok(elements.iter().map(|raw| Cow::Owned(raw.get().as_bytes().to_vec())).collect())
 }
@@ -63,6 +80,8 @@ mod tests {
         check("[]", Err(RejectionCode::MissingId));
         check("[1", Err(RejectionCode::ParseError));
         check("T1SAAAA", Err(RejectionCode::ParseError));
+        check(&format!("[{}0]", "0,".repeat(500)), Err(RejectionCode::InvalidSegment));
+        check(&format!("[\"{}\"]", "x".repeat(65_536)), Err(RejectionCode::InvalidSegment));
         check("x", Ok(&["x"])); // Parsing it will say what is wrong.
     }
 }

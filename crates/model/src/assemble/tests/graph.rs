@@ -58,6 +58,29 @@ fn a_call_answered_twice_is_one_call() {
 }
 
 #[test]
+fn segments_called_without_a_subsegment_are_calls_each() {
+    let callee =
+        |id: u64| document(id, r#""name":"b","parent_id":"0000000000000001","end_time":10.5"#);
+    check(
+        &[document(1, ""), callee(3), callee(4), callee(5)],
+        expect![[r#"
+            app -> b 3/0/0/0 1500ms
+            app(client) -> app 1/0/0/0 1000ms
+        "#]],
+    );
+}
+
+#[test]
+fn nobody_can_report_a_client() {
+    check(
+        &[document(1, r#""origin":"client""#)],
+        expect![[r#"
+            app(client) -> app 1/0/0/0 1000ms
+        "#]],
+    );
+}
+
+#[test]
 fn inferred_nodes_are_named_after_resources() {
     let check = |call: &str, node: &str| {
         let expect = format!("app(AWS::ECS::Container) -> {node} 1/0/0/0 200ms\n");

@@ -131,3 +131,26 @@ fn annotations_of_a_summary_are_bounded() {
         (1..1000).map(|id| document(id, &format!(r#""annotations":{{"n":{id}}}"#))).collect();
     assert_eq!(summary(&documents).annotations.len(), 500);
 }
+
+#[test]
+fn a_summary_stays_small_whatever_the_trace_holds() {
+    let documents: Vec<String> = (1..800)
+        .map(|id| {
+            let long = "x".repeat(5000);
+            document(
+                id,
+                &format!(
+                    r#""name":"service-{id}","annotations":{{"same":1}},"user":"{long}","resource_arn":"arn-{id}-{long}",
+                       "http":{{"request":{{"url":"{long}"}}}}"#
+                ),
+            )
+        })
+        .collect();
+    let summary = summary(&documents);
+    assert_eq!(summary.segment_count, 799);
+    assert_eq!(summary.services.len(), 500);
+    assert_eq!(summary.annotations[0].services.len(), 20);
+    assert_eq!(summary.resource_arns.len(), 100);
+    assert_eq!(summary.http.url.unwrap().len(), 1000);
+    assert_eq!(summary.users[0].name.len(), 1000);
+}

@@ -1,6 +1,7 @@
 //! What is accepted, what is refused and with which code.
 
 use super::*;
+use crate::MAX_NESTING;
 
 const OK: &str = r#"{"id":"53995c3f42cd8ad8","trace_id":"1-581cf771-a006649127e371903a2de979","name":"app","start_time":1.5,"end_time":2}"#;
 
@@ -56,6 +57,7 @@ fn refusals_carry_xrays_codes() {
     check(&with("type", r#""subsegment""#), MissingParentId);
     check(&with("parent_id", r#""nothex""#), InvalidParentId);
     check(&with("subsegments", "[5]"), InvalidSegment);
+    check(&with("subsegments", "{}"), InvalidSegment);
     check(&with("subsegments", "[{}]"), MissingId);
     check(
         &with("subsegments", r#"[{"id":"53995c3f42cd8ad9","name":"?","start_time":1}]"#),
@@ -143,6 +145,8 @@ fn nesting_is_read_parents_first_and_bounded() {
     assert_eq!(document.entities.len(), MAX_NESTING + 1);
     assert_eq!(document.entities[2].parent_id, Some(SegmentId::from_u64(1)));
     assert_eq!(parse(&nested(MAX_NESTING + 1)).unwrap_err().code, RejectionCode::InvalidSegment);
+    let misshapen = parse(&nested(MAX_NESTING + 1)).unwrap_err();
+    assert_eq!(misshapen.id.as_deref(), Some("53995c3f42cd8ad8"), "{misshapen}");
     let brackets = with("metadata", &format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)));
     assert!(parse(&brackets).is_ok());
 }
@@ -169,6 +173,10 @@ fn bad_annotations_are_dropped_one_by_one() {
         r#"{"ok":"x","a.b":1,"bad-key":1,"":2,"list":[1],"null":null,"yes":true}"#,
     );
     let document = parse(&document).unwrap();
+    let long =
+        |length: usize| with("annotations", &format!("{{\"a\":\"{}\"}}", "é".repeat(length)));
+    assert_eq!(parse(&long(1000)).unwrap().entities[0].annotations.len(), 1);
+    assert_eq!(parse(&long(1001)).unwrap().entities[0].annotations.len(), 0);
     let keys: Vec<_> = document.entities[0].annotations.iter().map(|a| a.key.as_str()).collect();
     assert_eq!(keys, ["ok", "a.b", "yes"]);
 }
