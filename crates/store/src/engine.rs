@@ -17,10 +17,10 @@ use roentgen_ops::Clock;
 
 use crate::data_directory::DataDirectory;
 use crate::index::StoredDocument;
-use crate::locking::{lock, read, write};
+use crate::locking::{lock, read};
 use crate::log::{Disk, LogWriter, RealDisk, Recovered, recover};
 use crate::queue::{Append, Work};
-use crate::state::State;
+use crate::state::{Hidden, State};
 use crate::{
     Acknowledge, ReceivedDocument, StoreError, StoreOptions, StoreStatus, SummaryPage,
     SummaryQuery, TimeRange, TraceStore, indexer, retention, summaries,
@@ -62,7 +62,7 @@ impl EmbeddedStore {
             rotate(&state, &mut writer)?;
         }
         retention::enforce(&state);
-        indexer::take_in_changes(&state);
+        indexer::take_in_log(&state);
         let StoreStatus { traces, documents, log_files, log_bytes, .. } = state.status();
         let seconds = (state.clock.instant() - begin).as_secs_f64();
         let path = state.options.directory.display();
@@ -146,13 +146,13 @@ impl TraceStore for EmbeddedStore {
 
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError> {
         self.check_open()?;
-        indexer::take_in_changes(&self.state);
+        indexer::take_in_changes(&self.state)?;
         Ok(summaries::page(&self.state.index, query))
     }
 
     fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
         self.check_open()?;
-        indexer::take_in_changes(&self.state);
+        indexer::take_in_changes(&self.state)?;
         let rollups = read(&self.state.index).rollups(range);
         let mut sum = ServiceGraph::default();
         rollups.iter().for_each(|rollup| sum.merge(rollup));
@@ -166,12 +166,11 @@ impl TraceStore for EmbeddedStore {
     fn close(&self) {
         self.state.queue.close();
         let mut threads = lock(&self.threads);
-        let mut threads = threads.drain(..);
-        // First the writer, which may wait for the indexer to make room.
-        threads.next().into_iter().for_each(join);
+        // What is not taken in stays so: the next opening makes the index anew. The writer waits
+        // for room no more and stores what is queued.
         self.state.backlog.close();
         self.state.retention.close();
-        threads.for_each(join);
+        threads.drain(..).for_each(join);
     }
 }
 
@@ -191,21 +190,14 @@ fn join(thread: JoinHandle<()>) {
 
 /// Reads the log into the index.
 fn fill_index(state: &State) -> Result<LogWriter, StoreError> {
-    let mut index = write(&state.index);
-    let (mut taken, mut oversize) = (0, 0);
-    let (writer, damage) =
+    let mut hidden = Hidden::default();
+    let (writer, damage) = state.change_index(|index| {
         recover(&state.disk, &state.log_directory, |recovered| match recovered {
             Recovered::File(file) => index.add_file(file),
-            Recovered::Document(stored) => {
-                if index.add_document(&stored, state.options.trace_bytes) {
-                    taken += 1;
-                } else {
-                    oversize += 1;
-                }
-            }
-        })?;
-    state.backlog.add(taken);
-    state.counters.oversize_documents.add(oversize);
+            Recovered::Document(stored) => hidden.count(&stored, index.add_document(&stored)),
+        })
+    })?;
+    state.report_hidden(hidden);
     state.counters.set_damage(damage);
     Ok(writer)
 }
@@ -233,7 +225,7 @@ fn write_groups(state: &State, mut writer: LogWriter) {
 /// Begins a new file.
 fn rotate(state: &State, writer: &mut LogWriter) -> Result<(), StoreError> {
     let file = writer.rotate()?;
-    write(&state.index).add_file(file);
+    state.change_index(|index| index.add_file(file));
     state.retention.wake();
     Ok(())
 }
@@ -243,7 +235,9 @@ fn rotate(state: &State, writer: &mut LogWriter) -> Result<(), StoreError> {
 fn store_group(state: &State, writer: &mut LogWriter, group: &[Append]) -> Result<(), StoreError> {
     state.check_sound()?;
     let documents = || group.iter().flat_map(|append| &append.documents);
-    let written = if writer.bytes() >= state.options.file_bytes() {
+    let is_complete =
+        writer.bytes() >= state.options.file_bytes() || retention::is_share_of_memory_used(state);
+    let written = if is_complete && !writer.is_empty() {
         rotate(state, writer).and_then(|()| writer.append(documents()))
     } else {
         writer.append(documents())
@@ -256,19 +250,15 @@ fn store_group(state: &State, writer: &mut LogWriter, group: &[Append]) -> Resul
         }
     };
     let count = positions.len();
-    let mut oversize = 0;
-    let mut index = write(&state.index);
-    for (document, position) in documents().zip(positions) {
-        let stored =
-            StoredDocument { trace_id: document.trace_id, received: document.received, position };
-        if !index.add_document(&stored, state.options.trace_bytes) {
-            oversize += 1;
+    let mut hidden = Hidden::default();
+    state.change_index(|index| {
+        for (document, position) in documents().zip(positions) {
+            let ReceivedDocument { trace_id, received, .. } = *document;
+            let stored = StoredDocument { trace_id, received, position };
+            hidden.count(&stored, index.add_document(&stored));
         }
-    }
-    // Before the index is let go, so that the indexer cannot take in what is not counted yet.
-    state.backlog.add(count - oversize);
-    drop(index);
-    state.counters.oversize_documents.add(oversize);
+    });
+    state.report_hidden(hidden);
     state.counters.stored_documents.add(count);
     state.counters.groups.add(usize::from(count > 0));
     Ok(())

@@ -8,16 +8,24 @@
 //! document that was taken in (its *home*). When the oldest file is dropped, its rollups go with
 //! it, and only traces that reach into later files must be corrected.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use roentgen_model::{Micros, ServiceGraph, Timestamp, TraceId, TraceSummary};
 
+use crate::backlog::Work;
 use crate::log::{FileNumber, LogFile, Position};
 use crate::{Cursor, TimeRange, TimeRangeType};
 
+use by_time::ByTime;
+use entry::{Share, TraceEntry};
+
+mod by_time;
+mod entry;
 mod memory;
+
+pub(crate) use memory::name_bytes;
 
 /// What a trace adds to the service graph, by minute.
 pub(crate) type Minutes = BTreeMap<i64, ServiceGraph>;
@@ -25,28 +33,18 @@ pub(crate) type Minutes = BTreeMap<i64, ServiceGraph>;
 /// The index.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    /// Most bytes of documents shown of one trace.
+    trace_bytes: u64,
     // The default hasher is keyed: trace ids are chosen by clients, who could make them collide.
     traces: HashMap<TraceId, TraceEntry>,
-    by_time: BTreeMap<(Timestamp, TraceId), Arc<TraceSummary>>,
+    by_time: ByTime,
     files: BTreeMap<FileNumber, FileEntry>,
     dirty: Vec<TraceId>,
-    documents: u64,
-    /// The furthest that any trace's time lies before its end, and behind its start. They bound
-    /// the part of `by_time` that a query for other times must look at; they only grow.
-    reach: Micros,
-    lead: Micros,
+    /// The shares of all traces.
+    total: Share,
     memory: memory::Estimate,
-}
-
-#[derive(Debug, Default)]
-struct TraceEntry {
-    /// Where the documents stand, in the order of storage.
-    positions: Vec<Position>,
-    bytes: u64,
-    /// Whether documents were left out.
-    is_full: bool,
-    taken_in: TakenIn,
-    summary: Option<Arc<TraceSummary>>,
+    /// The part of the estimated memory that is older than the newest file.
+    settled_bytes: u64,
 }
 
 /// How much of a trace stands in summaries and rollups.
@@ -98,7 +96,7 @@ pub(crate) struct StoredDocument {
 pub(crate) struct TraceDocuments {
     pub(crate) positions: Vec<Position>,
     pub(crate) files: Vec<Arc<LogFile>>,
-    /// Whether documents were left out.
+    /// Whether documents are hidden.
     pub(crate) is_full: bool,
     pub(crate) taken_in: TakenIn,
 }
@@ -111,6 +109,8 @@ pub(crate) struct Change {
     pub(crate) gone: usize,
     /// The summary of what is left, if any of it can be used.
     pub(crate) summary: Option<TraceSummary>,
+    /// Memory of names that this trace was the first to bear.
+    pub(crate) names: u64,
     /// What was contributed before.
     pub(crate) minutes_before: Minutes,
     /// What is contributed now.
@@ -128,9 +128,34 @@ pub(crate) struct Extent {
     pub(crate) bytes: u64,
     pub(crate) received: Option<(Timestamp, Timestamp)>,
     pub(crate) index_bytes: u64,
+    pub(crate) unindexed_documents: usize,
+}
+
+/// How much may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Documents received before are too old.
+    pub(crate) cutoff: Timestamp,
+    /// Most bytes of log.
+    pub(crate) log_bytes: u64,
+    /// Most bytes of memory by the estimate.
+    pub(crate) index_bytes: u64,
+}
+
+/// Why a log file is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Age,
+    LogBytes,
+    IndexBytes,
 }
 
 impl Index {
+    /// An index of nothing, that shows so many bytes of each trace.
+    pub(crate) fn new(trace_bytes: u64) -> Self {
+        Self { trace_bytes, ..Self::default() }
+    }
+
     /// Adds a log file. Those before it are complete.
     pub(crate) fn add_file(&mut self, file: Arc<LogFile>) {
         self.files.values_mut().for_each(|entry| entry.is_complete = true);
@@ -144,34 +169,37 @@ impl Index {
             rollups: BTreeMap::new(),
         };
         self.files.insert(entry.file.number, entry);
+        self.settled_bytes = self.index_bytes();
     }
 
     /// Adds a stored document to its trace; `false` when the trace has reached the largest size
-    /// and the document was left out.
-    pub(crate) fn add_document(&mut self, stored: &StoredDocument, trace_bytes: u64) -> bool {
+    /// and the document is hidden.
+    pub(crate) fn add_document(&mut self, stored: &StoredDocument) -> bool {
         let StoredDocument { trace_id, received, position } = *stored;
         let Some(file) = self.files.get_mut(&position.file) else { return false };
-        let bytes = u64::from(position.length);
-        file.bytes = file.bytes.max(position.offset + bytes);
+        file.bytes = file.bytes.max(position.offset + u64::from(position.length));
         let (oldest, newest) = file.received.unwrap_or((received, received));
         file.received = Some((oldest.min(received), newest.max(received)));
-        let trace = self.traces.entry(trace_id).or_default();
-        if !trace.positions.is_empty() && trace.bytes.saturating_add(bytes) > trace_bytes {
-            trace.is_full = true;
-            return false;
-        }
-        if trace.positions.last().is_none_or(|last| last.file != position.file) {
+        file.documents += 1;
+        let (trace, before) = match self.traces.entry(trace_id) {
+            Entry::Occupied(entry) => {
+                let trace = entry.into_mut();
+                let share = trace.share();
+                (trace, share)
+            }
+            Entry::Vacant(entry) => (entry.insert(TraceEntry::default()), Share::default()),
+        };
+        if trace.last().is_none_or(|last| last.file != position.file) {
             file.traces.push(trace_id);
             self.memory.file_traces += 1;
         }
-        if trace.positions.len() == trace.taken_in.documents {
+        let was_dirty = trace.is_dirty();
+        let is_shown = trace.push(position, self.trace_bytes);
+        if trace.is_dirty() && !was_dirty {
             self.dirty.push(trace_id);
         }
-        trace.positions.push(position);
-        trace.bytes += bytes;
-        file.documents += 1;
-        self.documents += 1;
-        true
+        self.total.replace(before, trace.share());
+        is_shown
     }
 
     /// Hands over the traces that changed since the last call.
@@ -179,67 +207,101 @@ impl Index {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Where the documents of a trace are.
+    /// Whether the trace has changed, is large and stands in summaries already.
+    pub(crate) fn may_wait(&self, id: TraceId) -> bool {
+        let trace = self.traces.get(&id);
+        trace.is_some_and(|t| t.is_dirty() && t.is_large() && t.taken_in.documents > 0)
+    }
+
+    /// Whether assembling the trace takes long.
+    pub(crate) fn is_large(&self, id: TraceId) -> bool {
+        self.traces.get(&id).is_some_and(TraceEntry::is_large)
+    }
+
+    /// Lets a trace that has changed wait. What waits is no work of the indexer until it is
+    /// taken in.
+    pub(crate) fn defer(&mut self, id: TraceId) {
+        let Some(trace) = self.traces.get_mut(&id) else { return };
+        let before = trace.share();
+        trace.is_deferred = true;
+        self.total.replace(before, trace.share());
+    }
+
+    /// Where the shown documents of a trace are.
     pub(crate) fn documents_of(&self, id: TraceId) -> Option<TraceDocuments> {
-        let trace = self.traces.get(&id)?;
-        let mut files: Vec<Arc<LogFile>> = Vec::new();
-        for position in &trace.positions {
+        self.documents_without(id, None).map(|(documents, _)| documents)
+    }
+
+    /// Where the documents of a trace are that are shown, or will be when the files up to `gone`
+    /// are dropped; with how many of them go with those files.
+    pub(crate) fn documents_without(
+        &self,
+        id: TraceId,
+        gone: Option<FileNumber>,
+    ) -> Option<(TraceDocuments, usize)> {
+        let (mut documents, gone) = self.traces.get(&id)?.documents(gone, self.trace_bytes);
+        let files = &mut documents.files;
+        for position in &documents.positions {
             if files.last().is_none_or(|file| file.number != position.file) {
                 files.extend(self.files.get(&position.file).map(|entry| entry.file.clone()));
             }
         }
-        let (positions, taken_in) = (trace.positions.clone(), trace.taken_in);
-        Some(TraceDocuments { positions, files, is_full: trace.is_full, taken_in })
+        Some((documents, gone))
     }
 
-    /// Takes a change in. Returns how many more documents are taken in, or gone, than before.
-    pub(crate) fn apply(&mut self, change: Change) -> usize {
-        let Some(trace) = self.traces.get_mut(&change.id) else { return 0 };
+    /// Takes a change in.
+    pub(crate) fn apply(&mut self, change: Change) {
+        let Some(trace) = self.traces.get_mut(&change.id) else { return };
         if let Contribution::With(number) = trace.taken_in.contribution
             && let Some(file) = self.files.get_mut(&number)
         {
             for (minute, graph) in &change.minutes_before {
-                self.memory.change_rollup(&mut file.rollups, *minute, |sum| sum.subtract(graph));
+                let take_back = ServiceGraph::subtract;
+                self.memory.change_rollup(&mut file.rollups, *minute, graph, take_back);
             }
         }
         if let Contribution::With(number) = change.taken_in.contribution
             && let Some(file) = self.files.get_mut(&number)
         {
             for (minute, graph) in &change.minutes_after {
-                self.memory.change_rollup(&mut file.rollups, *minute, |sum| sum.merge(graph));
+                self.memory.change_rollup(&mut file.rollups, *minute, graph, ServiceGraph::merge);
             }
         }
-        let gone = change.gone.min(trace.positions.len());
-        let gone_bytes: u64 = trace.positions.drain(..gone).map(|p| u64::from(p.length)).sum();
-        trace.bytes = trace.bytes.saturating_sub(gone_bytes);
-        self.documents = self.documents.saturating_sub(gone as u64);
-        let before = trace.taken_in.documents;
+        let before = trace.share();
+        trace.drop_front(change.gone, self.trace_bytes);
         trace.taken_in = change.taken_in;
-        let is_dirty = trace.positions.len() > trace.taken_in.documents;
+        trace.is_deferred = false;
         let summary = change.summary.map(Arc::new);
-        let old_summary = std::mem::replace(&mut trace.summary, summary.clone());
-        if let Some(old) = old_summary {
-            self.memory.summaries -= memory::summary_bytes(&old);
-            self.by_time.remove(&(old.time, old.id));
+        if let Some(old) = trace.set_summary(summary.clone(), change.names) {
+            self.by_time.remove(&old);
         }
         if let Some(summary) = summary {
-            self.memory.summaries += memory::summary_bytes(&summary);
-            self.reach = self.reach.max(summary.end - summary.time);
-            self.lead = self.lead.max(summary.time - summary.start);
-            self.by_time.insert((summary.time, summary.id), summary);
+            self.by_time.insert(summary);
         }
-        if is_dirty {
+        if trace.is_dirty() {
             self.dirty.push(change.id);
         }
-        (gone + change.taken_in.documents).saturating_sub(before)
+        let after = trace.share();
+        self.total.replace(before, after);
+        if change.gone > 0 {
+            self.settled_bytes = (self.settled_bytes + after.bytes).saturating_sub(before.bytes);
+        }
     }
 
-    /// The oldest file, when it is complete and to be dropped: all its documents were received
-    /// before `cutoff`, or the log has more than `most_bytes`.
-    pub(crate) fn expired_file(&self, cutoff: Timestamp, most_bytes: u64) -> Option<Arc<LogFile>> {
+    /// The oldest file, when it is complete and to be dropped, and why.
+    pub(crate) fn expired_file(&self, limits: Limits) -> Option<(Arc<LogFile>, Reason)> {
         let oldest = self.files.values().next().filter(|entry| entry.is_complete)?;
-        let is_old = oldest.received.is_none_or(|(_, newest)| newest < cutoff);
-        (is_old || self.extent().bytes > most_bytes).then(|| oldest.file.clone())
+        let is_old = oldest.received.is_none_or(|(_, newest)| newest < limits.cutoff);
+        let reason = if is_old {
+            Reason::Age
+        } else if self.extent().bytes > limits.log_bytes {
+            Reason::LogBytes
+        } else if self.index_bytes() > limits.index_bytes {
+            Reason::IndexBytes
+        } else {
+            return None;
+        };
+        Some((oldest.file.clone(), reason))
     }
 
     /// Whether the file that grows has a document received before `cutoff`.
@@ -253,30 +315,32 @@ impl Index {
         self.files.get(&number).map(|file| file.traces.clone()).unwrap_or_default()
     }
 
-    /// Removes a trace whose documents all stand in files up to this one. Returns the number of
-    /// documents that had not been taken in, or `None` when the trace reaches into later files
-    /// and stays.
-    pub(crate) fn remove_trace(&mut self, id: TraceId, number: FileNumber) -> Option<usize> {
-        let Some(trace) = self.traces.get(&id) else { return Some(0) };
-        if trace.positions.last().is_some_and(|last| last.file > number) {
-            return None;
+    /// Removes a trace whose documents all stand in files up to this one; `false` when the trace
+    /// reaches into later files and stays.
+    pub(crate) fn remove_trace(&mut self, id: TraceId, number: FileNumber) -> bool {
+        let Entry::Occupied(entry) = self.traces.entry(id) else { return true };
+        if entry.get().last().is_some_and(|last| last.file > number) {
+            return false;
         }
-        let trace = self.traces.remove(&id).unwrap_or_default();
-        if let Some(summary) = &trace.summary {
-            self.memory.summaries -= memory::summary_bytes(summary);
-            self.by_time.remove(&(summary.time, summary.id));
+        let trace = entry.remove();
+        if let Some(summary) = trace.summary() {
+            self.by_time.remove(summary);
         }
-        let documents = trace.positions.len();
-        self.documents -= documents as u64;
-        Some(documents - trace.taken_in.documents)
+        let share = trace.share();
+        self.total.replace(share, Share::default());
+        self.settled_bytes = self.settled_bytes.saturating_sub(share.bytes);
+        true
     }
 
     /// Forgets a file, with its rollups, that no trace needs any more. Returns how many documents
     /// it had.
     pub(crate) fn remove_file(&mut self, number: FileNumber) -> u64 {
         let Some(file) = self.files.remove(&number) else { return 0 };
+        let before = self.memory.bytes();
         file.rollups.values().for_each(|rollup| self.memory.remove_rollup(rollup));
         self.memory.file_traces -= file.traces.len();
+        let freed = before - self.memory.bytes();
+        self.settled_bytes = self.settled_bytes.saturating_sub(freed);
         file.documents
     }
 
@@ -289,21 +353,7 @@ impl Index {
         after: Option<Cursor>,
         limit: usize,
     ) -> Vec<Arc<TraceSummary>> {
-        let (start, end) = match range_type {
-            TimeRangeType::TraceId => (range.start, range.end),
-            TimeRangeType::Event | TimeRangeType::Service => {
-                (range.start.minus(self.reach), range.end.plus(self.lead))
-            }
-        };
-        let least_id = TraceId::from_bytes([0; 16]);
-        let first = (start, least_id);
-        let behind_last =
-            after.map_or((end, least_id), |Cursor { time, id }| (end, least_id).min((time, id)));
-        if first >= behind_last {
-            return Vec::new();
-        }
-        let window = (Bound::Included(first), Bound::Excluded(behind_last));
-        self.by_time.range(window).rev().take(limit).map(|(_, summary)| summary.clone()).collect()
+        self.by_time.page(range, range_type, after, limit)
     }
 
     /// The rollups of all minutes that the range touches, in no order.
@@ -317,17 +367,42 @@ impl Index {
         files.flat_map(|f| f.rollups.range(minutes.clone()).map(|(_, g)| g.clone())).collect()
     }
 
+    /// What the indexer has to do.
+    pub(crate) fn work(&self) -> Work {
+        self.total.work
+    }
+
+    /// Estimated memory.
+    pub(crate) fn index_bytes(&self) -> u64 {
+        self.total.bytes + self.memory.bytes()
+    }
+
+    /// How much of it came since the newest file was begun.
+    pub(crate) fn unsettled_bytes(&self) -> u64 {
+        self.index_bytes().saturating_sub(self.settled_bytes)
+    }
+
+    /// Divides the memory between the newest file and those before by their documents. For
+    /// opening, when the order in which memory is taken says nothing.
+    pub(crate) fn settle(&mut self) {
+        let documents: u64 = self.files.values().map(|file| file.documents).sum();
+        let newest = self.files.values().next_back().map_or(0, |file| file.documents);
+        let per_document = self.index_bytes().checked_div(documents).unwrap_or(0);
+        self.settled_bytes = self.index_bytes().saturating_sub(newest * per_document);
+    }
+
     /// Sizes and ages.
     pub(crate) fn extent(&self) -> Extent {
         let received = self.files.values().filter_map(|entry| entry.received);
         let widest = received.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
         Extent {
             traces: self.traces.len(),
-            documents: self.documents,
+            documents: self.total.documents,
             files: self.files.len(),
             bytes: self.files.values().map(|entry| entry.bytes).sum(),
             received: widest,
-            index_bytes: self.memory.bytes(self.traces.len(), self.documents),
+            index_bytes: self.index_bytes(),
+            unindexed_documents: self.total.work.documents + self.total.deferred_documents,
         }
     }
 }

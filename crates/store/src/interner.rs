@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use roentgen_model::{ServiceId, TraceGraph, TraceSummary};
 
+use crate::index::name_bytes;
+
 /// Texts known at once. Where callers make names without end, old ones are forgotten and only
 /// shared less; they live as long as something names them.
 const MOST_TEXTS: usize = 20_000;
@@ -17,9 +19,16 @@ const MOST_TEXTS: usize = 20_000;
 pub(crate) struct Interner {
     young: HashSet<Arc<str>>,
     old: HashSet<Arc<str>>,
+    /// Memory of the names that were new since this was last asked for.
+    new_bytes: u64,
 }
 
 impl Interner {
+    /// The memory of the names that were new since the last call.
+    pub(crate) fn take_new_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.new_bytes)
+    }
+
     /// Lets a summary share its names.
     pub(crate) fn share_summary(&mut self, summary: &mut TraceSummary) {
         let annotations = summary.annotations.iter_mut().flat_map(|a| &mut a.services);
@@ -50,6 +59,8 @@ impl Interner {
         }
         if let Some(known) = self.old.take(text) {
             *text = known;
+        } else {
+            self.new_bytes += name_bytes(text);
         }
         if self.young.len() >= MOST_TEXTS / 2 {
             self.old = std::mem::take(&mut self.young);
@@ -74,6 +85,9 @@ mod tests {
         assert!(Arc::ptr_eq(&a.name, &b.name));
         assert!(Arc::ptr_eq(a.kind.as_ref().unwrap(), c.kind.as_ref().unwrap()));
         assert_eq!((&*a.name, &*c.name), ("app", "db"));
+        let texts = ["app", "remote", "db"].map(name_bytes);
+        assert_eq!(interner.take_new_bytes(), texts.iter().sum::<u64>(), "each is counted once");
+        assert_eq!(interner.take_new_bytes(), 0);
     }
 
     #[test]

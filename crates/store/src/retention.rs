@@ -1,5 +1,6 @@
 //! Retention: whole log files are dropped when all their documents are too old, or when there are
-//! too many bytes. Oldest first, so that what is left is everything from some moment on.
+//! too many bytes of log, or of memory that the index takes. Oldest first, so that what is left is
+//! everything from some moment on.
 //!
 //! A trace loses the documents in a dropped file. When it has none left it is gone; one that
 //! reaches into later files is assembled anew from what is left. The name of the file goes first:
@@ -8,11 +9,12 @@
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use roentgen_model::{Micros, Timestamp};
+use roentgen_model::{Micros, Timestamp, TraceId};
 
 use crate::StoreError;
+use crate::index::{Limits, Reason};
 use crate::indexer::Indexer;
-use crate::locking::{lock, read, wait_at_most, write};
+use crate::locking::{lock, read, wait_at_most};
 use crate::log::LogFile;
 use crate::state::State;
 
@@ -69,52 +71,63 @@ pub(crate) fn run(state: &State) {
     }
 }
 
-/// Whether the growing file must be completed, so that age can drop it in time.
+/// Whether the growing file must be completed, so that retention can drop it in time.
 pub(crate) fn is_rotation_due(state: &State) -> bool {
     let cutoff = ago(state, state.options.retention_age / FILES_PER_AGE);
-    read(&state.index).is_growing_file_older(cutoff)
+    read(&state.index).is_growing_file_older(cutoff) || is_share_of_memory_used(state)
+}
+
+/// Whether the index grew by a file's share since the growing file was begun.
+pub(crate) fn is_share_of_memory_used(state: &State) -> bool {
+    read(&state.index).unsettled_bytes() >= state.options.file_index_bytes()
 }
 
 /// Drops what is too old and too much. The file that grows is never dropped; room for it is part
 /// of the bytes allowed.
 pub(crate) fn enforce(state: &State) {
-    let most_bytes = state.options.retention_bytes.saturating_sub(state.options.file_bytes());
-    loop {
+    while !state.backlog.is_closed() {
         let mut indexer = lock(&state.indexer);
-        let cutoff = ago(state, state.options.retention_age);
-        let Some(file) = read(&state.index).expired_file(cutoff, most_bytes) else { return };
-        if let Err(error) = drop_file(state, &mut indexer, &file) {
-            tracing::error!(%error, "an expired log file could not be removed");
+        let limits = Limits {
+            cutoff: ago(state, state.options.retention_age),
+            log_bytes: state.options.most_log_bytes(),
+            index_bytes: state.options.most_index_bytes(),
+        };
+        let Some((file, reason)) = read(&state.index).expired_file(limits) else { return };
+        if let Err(error) = drop_file(state, &mut indexer, &file, reason) {
+            state.report_unremovable(&error);
             return;
+        }
+        if reason == Reason::IndexBytes {
+            state.report_index_limit();
         }
     }
 }
 
-fn drop_file(state: &State, indexer: &mut Indexer, file: &LogFile) -> Result<(), StoreError> {
+fn drop_file(
+    state: &State,
+    indexer: &mut Indexer,
+    file: &LogFile,
+    reason: Reason,
+) -> Result<(), StoreError> {
     let fail = |error| StoreError::io("remove", &file.path, error);
     state.disk.remove(&file.path).map_err(fail)?;
     state.disk.sync_directory(&state.log_directory).map_err(fail)?;
     let traces = read(&state.index).traces_in(file.number);
     for chunk in traces.chunks(CHUNK) {
-        let mut staying = Vec::new();
-        let mut index = write(&state.index);
-        for &id in chunk {
-            match index.remove_trace(id, file.number) {
-                Some(unindexed) => {
-                    state.backlog.remove(unindexed);
-                    indexer.forget(id);
-                }
-                None => staying.push(id),
-            }
-        }
-        drop(index);
+        let (gone, staying): (Vec<TraceId>, Vec<TraceId>) = state.change_index(|index| {
+            chunk.iter().partition(|&&id| index.remove_trace(id, file.number))
+        });
+        gone.into_iter().for_each(|id| indexer.forget(id));
         for id in staying {
+            if state.backlog.is_closed() {
+                return Ok(()); // The index is made anew at the next opening, without the file.
+            }
             indexer.update(state, id, Some(file.number));
         }
     }
-    let documents = write(&state.index).remove_file(file.number);
+    let documents = state.change_index(|index| index.remove_file(file.number));
     state.counters.expired_documents.add(usize::try_from(documents).unwrap_or_default());
-    tracing::info!(file = %file.path.display(), documents, "expired log file removed");
+    tracing::info!(file = %file.path.display(), documents, ?reason, "expired log file removed");
     Ok(())
 }
 

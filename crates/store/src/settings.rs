@@ -121,7 +121,8 @@ impl SettingsFile {
     /// Replaces the settings. They are on stable storage when this returns.
     ///
     /// # Errors
-    /// When they could not be written; the file then still holds the ones before.
+    /// When they could not be written. The file then holds the ones before, unless only the sync
+    /// of its directory failed: then it holds the new ones, which a loss of power may undo.
     pub fn save<T: Serialize>(&self, settings: &T) -> Result<(), SettingsError> {
         let contents = Contents { kind: self.kind, version: VERSION, settings };
         let mut bytes = serde_json::to_vec_pretty(&contents)

@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use roentgen_model::TraceId;
 use roentgen_ops::{Clock, HeldBack};
 
 use crate::backlog::Backlog;
-use crate::index::{Index, TraceDocuments};
+use crate::index::{Index, StoredDocument, TraceDocuments};
 use crate::indexer::Indexer;
-use crate::locking::read;
+use crate::locking::{read, write};
 use crate::log::{Damage, Disk, LogFile, Position, ReadError};
 use crate::queue::Queue;
 use crate::retention::Signal;
@@ -33,6 +33,7 @@ pub(crate) struct State {
     pub(crate) counters: Counters,
     failure: OnceLock<StoreError>,
     warnings: HeldBack,
+    is_index_limit_told: AtomicBool,
 }
 
 /// Counters since opening.
@@ -41,10 +42,27 @@ pub(crate) struct Counters {
     pub(crate) stored_documents: Count,
     pub(crate) groups: Count,
     pub(crate) overloaded_documents: Count,
-    pub(crate) oversize_documents: Count,
+    oversize_documents: Count,
     pub(crate) expired_documents: Count,
     unreadable_documents: Count,
     damage: OnceLock<Damage>,
+}
+
+/// Documents that were stored together and are not shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hidden {
+    documents: usize,
+    newest: Option<TraceId>,
+}
+
+impl Hidden {
+    /// Counts a document unless it is shown.
+    pub(crate) fn count(&mut self, stored: &StoredDocument, is_shown: bool) {
+        if !is_shown {
+            self.documents += 1;
+            self.newest = Some(stored.trace_id);
+        }
+    }
 }
 
 /// A number that only grows.
@@ -78,18 +96,31 @@ impl State {
     ) -> Self {
         Self {
             queue: Queue::new(options.queue_documents, options.queue_bytes),
+            index: RwLock::new(Index::new(options.trace_bytes)),
             options,
             log_directory,
             clock,
             disk,
             indexer: Mutex::default(),
-            index: RwLock::default(),
             backlog: Backlog::default(),
             retention: Signal::default(),
             counters: Counters::default(),
             failure: OnceLock::new(),
             warnings: HeldBack::new(Duration::from_secs(60)),
+            is_index_limit_told: AtomicBool::new(false),
         }
+    }
+
+    /// Changes the index, and lets the threads know that wait for such a change.
+    pub(crate) fn change_index<R>(&self, change: impl FnOnce(&mut Index) -> R) -> R {
+        let mut index = write(&self.index);
+        let result = change(&mut index);
+        // Under the lock, so that nobody sees documents that are not counted yet.
+        self.backlog.set(index.work());
+        if index.index_bytes() > self.options.most_index_bytes() {
+            self.retention.wake();
+        }
+        result
     }
 
     /// Fails once writing has failed.
@@ -174,6 +205,39 @@ impl State {
         }
     }
 
+    /// Counts and reports documents that were stored but are not shown.
+    pub(crate) fn report_hidden(&self, hidden: Hidden) {
+        let Some(id) = hidden.newest else { return };
+        self.counters.oversize_documents.add(hidden.documents);
+        if let Some(held_back) = self.warnings.admit("oversize", self.clock.instant()) {
+            tracing::warn!(
+                trace_id = %id,
+                documents = hidden.documents,
+                trace_bytes = self.options.trace_bytes,
+                held_back,
+                "documents are stored but not shown: their traces have reached the largest size"
+            );
+        }
+    }
+
+    /// Reports that retention could not do its work.
+    pub(crate) fn report_unremovable(&self, error: &StoreError) {
+        if let Some(held_back) = self.warnings.admit("unremovable", self.clock.instant()) {
+            tracing::error!(%error, held_back, "an expired log file could not be removed");
+        }
+    }
+
+    /// Tells once that memory is what bounds the store.
+    pub(crate) fn report_index_limit(&self) {
+        if !self.is_index_limit_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                index_bytes = self.options.index_bytes,
+                "the index has reached its largest size: traces are dropped before their age and \
+                 the bytes of the log demand it; allow more index bytes to keep more"
+            );
+        }
+    }
+
     /// Everything for operators.
     pub(crate) fn status(&self) -> StoreStatus {
         let extent = read(&self.index).extent();
@@ -188,7 +252,7 @@ impl State {
             newest: extent.received.map(|(_, newest)| newest),
             pending_documents,
             pending_bytes,
-            unindexed_documents: self.backlog.documents(),
+            unindexed_documents: extent.unindexed_documents,
             index_bytes: extent.index_bytes,
             stored_documents_total: self.counters.stored_documents.get(),
             groups_total: self.counters.groups.get(),

@@ -21,8 +21,8 @@ pub struct StoreStatus {
     pub pending_documents: usize,
     /// Bytes of the documents waiting for the disk.
     pub pending_bytes: usize,
-    /// Documents that are stored but not yet in summaries and service graph; a query takes them
-    /// in first.
+    /// Documents that are stored but not yet in summaries and service graph. A query takes them
+    /// in first, but for those of large traces that wait for their turn.
     pub unindexed_documents: usize,
     /// Estimate of the memory that index, summaries and rollups take, in bytes.
     pub index_bytes: u64,
@@ -40,8 +40,8 @@ pub struct StoreStatus {
     pub torn_bytes_total: u64,
     /// Times a document could not be read back or parsed and was left out of its trace.
     pub unreadable_documents_total: u64,
-    /// Documents kept in the log but left out of their traces, which had reached the largest
-    /// size.
+    /// Documents kept in the log that were not shown when they were stored, or found at opening,
+    /// since their traces had reached the largest size.
     pub oversize_documents_total: u64,
     /// Documents dropped with their log file by retention.
     pub expired_documents_total: u64,

@@ -42,14 +42,17 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// As [`TraceStore::traces`].
     fn originals(&self, id: TraceId) -> Result<Vec<ReceivedDocument>, StoreError>;
 
-    /// One page of summaries, newest first. Sees everything acknowledged before the call.
+    /// One page of summaries, newest first. Sees everything acknowledged before the call, but
+    /// for what has been added to large traces lately: a trace of more than 2,000 documents or
+    /// 1 MiB, once it is listed, is brought up to date after a pause. One such trace is at a time,
+    /// and the pause is ten times as long as the last one took, at most 5 seconds.
     ///
     /// # Errors
     /// [`StoreError::Closed`].
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError>;
 
     /// The service graph of all requests that began in a minute which the range touches. Sees
-    /// everything acknowledged before the call.
+    /// what [`TraceStore::summaries`] sees.
     ///
     /// # Errors
     /// [`StoreError::Closed`].
@@ -59,7 +62,8 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     fn status(&self) -> StoreStatus;
 
     /// Takes no more documents, stores and acknowledges what is queued, and releases the data
-    /// directory. Returns when that is done; closing twice does nothing.
+    /// directory. Returns when that is done; closing twice does nothing. Queries under way may
+    /// fail with [`StoreError::Closed`].
     ///
     /// Not to be called from an [`Acknowledge`] callback.
     fn close(&self);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, mpsc};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use roentgen_model::Timestamp;
 use roentgen_ops::ManualClock;
@@ -56,8 +56,17 @@ impl Switches {
         self.gate_changed.notify_all();
     }
 
-    /// Waits until a sync stands before the gate.
-    fn wait_for_sync(&self) {
+    /// Waits before the gate while it is shut.
+    fn pass_gate(&self) {
+        let mut gate = lock(&self.gate);
+        gate.waiting += 1;
+        self.gate_changed.notify_all();
+        gate = wait_while(&self.gate_changed, gate, |gate| gate.is_shut);
+        gate.waiting -= 1;
+    }
+
+    /// Waits until somebody stands before the gate.
+    fn wait_at_gate(&self) {
         drop(wait_while(&self.gate_changed, lock(&self.gate), |gate| gate.waiting == 0));
     }
 }
@@ -96,12 +105,7 @@ impl AppendFile for FaultyFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut gate = lock(&self.1.gate);
-        gate.waiting += 1;
-        self.1.gate_changed.notify_all();
-        gate = wait_while(&self.1.gate_changed, gate, |gate| gate.is_shut);
-        gate.waiting -= 1;
-        drop(gate);
+        self.1.pass_gate();
         if self.1.fails_next_sync.swap(false, Ordering::SeqCst) {
             return Err(io::Error::other("the disk is gone"));
         }
@@ -211,7 +215,7 @@ fn everyone_in_the_queue_learns_of_the_failure() {
     let fixture = Fixture::new(|_| {});
     fixture.switches.shut_gate();
     let first = fixture.queue(1).unwrap();
-    fixture.switches.wait_for_sync();
+    fixture.switches.wait_at_gate();
     let rest: Vec<_> = (2..20).map(|trace| fixture.queue(trace).unwrap()).collect();
     fixture.switches.fails_next_sync.store(true, Ordering::SeqCst);
     fixture.switches.open_gate();
@@ -302,7 +306,7 @@ fn a_full_queue_refuses_and_a_slow_disk_holds_up_no_reader() {
     fixture.append(1).unwrap();
     fixture.switches.shut_gate();
     let mut waiting = vec![fixture.queue(2).unwrap()];
-    fixture.switches.wait_for_sync();
+    fixture.switches.wait_at_gate();
     waiting.extend([3, 4].map(|trace| fixture.queue(trace).unwrap()));
     let error = fixture.queue(5).unwrap_err();
     assert!(matches!(error, StoreError::Overloaded { documents: 3, .. }), "{error}");
@@ -354,6 +358,68 @@ fn a_store_dropped_by_its_own_callback_ends() {
     drop(store);
     switches.open_gate();
     receiver.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn closing_does_not_wait_for_what_can_be_indexed_later() {
+    let mut fixture = Fixture::new(|_| {});
+    let documents: Vec<_> = (1..=200).map(document).collect();
+    std::thread::scope(|scope| {
+        let indexer = lock(&fixture.store.state.indexer);
+        for _ in 0..120 {
+            // More documents than the writer stores without waiting for the indexer.
+            fixture.queue_documents(documents.clone()).unwrap();
+        }
+        let closing = scope.spawn(|| fixture.store.close());
+        while !fixture.store.state.backlog.is_closed() {
+            std::thread::yield_now();
+        }
+        drop(indexer);
+        closing.join().unwrap();
+    });
+    let status = fixture.store.status();
+    assert_eq!((status.pending_documents, status.unindexed_documents), (0, 120 * 200));
+    let query = TimeRange { start: Timestamp::default(), end: Timestamp::MAX };
+    assert!(matches!(fixture.store.service_graph(query), Err(StoreError::Closed)));
+    fixture.reopen();
+    assert_eq!(fixture.store.status().unindexed_documents, 0);
+    assert_eq!(counted(&fixture), (200, 200));
+}
+
+/// A clock that nobody gets the time from while the gate is shut.
+#[derive(Debug)]
+struct GatedClock(ManualClock, Arc<Switches>);
+
+impl Clock for GatedClock {
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+
+    fn instant(&self) -> Instant {
+        self.1.pass_gate();
+        self.0.instant()
+    }
+}
+
+#[test]
+fn closing_waits_for_one_trace_and_not_for_all_that_changed() {
+    let mut fixture = Fixture::new(|_| {});
+    fixture.store.close();
+    let switches = Arc::new(Switches::default());
+    let clock = GatedClock(ManualClock::starting_at(UNIX_EPOCH), switches.clone());
+    fixture.store = EmbeddedStore::open(fixture.options.clone(), Arc::new(clock)).unwrap();
+    switches.shut_gate();
+    fixture.append_documents((1..=200).map(document).collect()).unwrap();
+    switches.wait_at_gate(); // The indexer has begun with the first.
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| fixture.store.close());
+        while !fixture.store.state.backlog.is_closed() {
+            std::thread::yield_now();
+        }
+        switches.open_gate();
+        closing.join().unwrap();
+    });
+    assert_eq!(fixture.store.status().unindexed_documents, 199);
 }
 
 #[test]

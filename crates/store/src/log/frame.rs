@@ -17,8 +17,16 @@ pub(crate) const MAX_FRAME_BYTES: usize =
     FRAME_HEADER_BYTES + PAYLOAD_HEADER_BYTES + MAX_DOCUMENT_BYTES;
 
 const MAGIC: [u8; 8] = *b"ROENTGEN";
-/// Every frame begins with this. 0xFF and 0xFE occur in no UTF-8 text, so no document contains
-/// the marker, and the search for the next frame after damage cannot stop inside a document.
+/// Every frame begins with this.
+///
+/// The search for the next frame after damage may meet the marker inside a document: one with
+/// invalid UTF-8 is kept byte for byte. It takes no frame for one there: the length behind the
+/// marker is below 2^24, so its last byte is NUL, which JSON allows nowhere, and which parsing
+/// refuses before a document is stored. By accident, the checksum would have to be right too.
+///
+/// A trace id may be any 16 bytes. Somebody could make one that holds marker, length and
+/// checksum of a frame within his own document. It is met only when the frame around it is
+/// damaged, and shows nothing that its maker could not have sent as it is.
 pub(crate) const MARKER: [u8; 4] = [0xFF, b'X', b'R', 0xFE];
 
 /// One document as it stands in a file.

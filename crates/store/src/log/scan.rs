@@ -117,6 +117,7 @@ impl<R: Read> Window<R> {
 mod tests {
     use super::*;
     use crate::ReceivedDocument;
+    use crate::log::frame::FRAME_HEADER_BYTES;
     use roentgen_model::{Timestamp, TraceId};
 
     /// Frames of several sizes, one of them of the largest, and where each begins.
@@ -205,6 +206,54 @@ mod tests {
         let (frames, damage, _) = scanned(&bytes);
         assert_eq!(frames, [&begins[..5], &begins[6..]].concat());
         assert_eq!(damage, [(hit as u64, 37)]);
+    }
+
+    #[test]
+    fn no_frame_is_found_in_a_document_that_holds_a_marker() {
+        let id = TraceId::from_bytes([0xEE; 16]);
+        let document = |forged: &[u8]| {
+            let head = format!(
+                r#"{{"trace_id":"{id}","id":"00000000000000aa","name":"app","start_time":1,"end_time":2,"metadata":{{"forged":""#
+            );
+            [head.as_bytes(), forged, br#""}}"#].concat()
+        };
+        // A frame as it would stand in the log, its checksum right, and any frame's length: the
+        // last byte alone keeps it from being stored.
+        let inner = ReceivedDocument {
+            trace_id: id,
+            received: Timestamp::from_micros(0x2020_2020_2020_2020),
+            bytes: br#"{'x':1}"#.to_vec(),
+        };
+        let mut forged = Vec::new();
+        frame::encode(&inner, &mut forged).unwrap();
+        assert!(roentgen_model::Document::parse(&document(&forged)).is_err());
+        for length in (24..=24 + 65_536_u32).step_by(61) {
+            let [.., high] = length.to_le_bytes();
+            assert_eq!(high, 0);
+            let marked = document(&[&MARKER[..], b"aaa", &[high]].concat());
+            assert!(roentgen_model::Document::parse(&marked).is_err(), "{length}");
+        }
+        assert!(
+            roentgen_model::Document::parse(&document(&[&MARKER[..], b"aaaa"].concat())).is_ok()
+        );
+        // What a document can hold: the marker, and bytes that JSON and its repair let through.
+        let mut stored = 0;
+        for length in [[0x20; 4], [0xFF; 4], [0x1F, 0x20, 0x80, 0xC0], [0x09, 0x0A, 0x0D, 0x20]] {
+            let plausible = [&MARKER[..], &length, &forged[8..12], &[b' '; 200]].concat();
+            let outer = ReceivedDocument { bytes: document(&plausible), ..inner.clone() };
+            let is_stored = roentgen_model::Document::parse(&outer.bytes).is_ok();
+            stored += usize::from(is_stored);
+            let mut bytes = Vec::new();
+            let first = frame::encode(&outer, &mut bytes).unwrap() as usize;
+            frame::encode(&outer, &mut bytes).unwrap();
+            for hit in 0..FRAME_HEADER_BYTES {
+                let mut bytes = bytes.clone();
+                bytes[hit] ^= 0x10;
+                let (frames, damage, _) = scanned(&bytes);
+                assert_eq!((frames, damage), (vec![first], vec![(0, first as u64)]), "{length:?}");
+            }
+        }
+        assert!(stored >= 2, "{stored} of the documents could be stored");
     }
 
     #[test]

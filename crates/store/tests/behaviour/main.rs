@@ -8,6 +8,7 @@
 mod durability;
 mod harness;
 mod interleavings;
+mod large_traces;
 mod paging;
 mod queries;
 mod retention;

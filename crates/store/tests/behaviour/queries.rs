@@ -88,6 +88,52 @@ fn a_trace_stops_growing_at_its_largest_size() {
 }
 
 #[test]
+fn a_document_with_an_absurd_end_makes_no_query_walk_through_everything() {
+    let harness = Harness::new();
+    let far = Timestamp::MAX.as_seconds() - at(0.0).as_seconds();
+    let long = trace_id(5, 5);
+    harness.append(vec![
+        Segment { length: Some(far - 6.0), ..Segment::new(long, 1, 5.0) }.document(),
+        // A trace whose id is ahead of it by a day.
+        Segment::new(trace_id(200_000 + 86_400, 1), 1, 200_000.0).document(),
+    ]);
+    let hour = |hour: u32| f64::from(hour) * 3600.0;
+    let many = (1..100)
+        .map(|n| Segment::new(trace_id(i64::from(n) * 3600, u64::from(n)), 1, hour(n)).document());
+    harness.append(many.collect());
+    let check = |range_type, (start, end): (f64, f64), expect: &[TraceId]| {
+        let (mut after, mut found) = (None, Vec::new());
+        for page in 1.. {
+            let query = SummaryQuery {
+                range: TimeRange { start: at(start), end: at(end) },
+                range_type,
+                after,
+                limit: 1,
+                scan_limit: 3,
+                matches: &|_| true,
+            };
+            let page_found = harness.store.summaries(&query).unwrap();
+            found.extend(page_found.summaries.iter().map(|summary| summary.id));
+            after = page_found.next;
+            if after.is_none() {
+                assert!(page <= expect.len().max(1) + 1, "{page} pages");
+                break;
+            }
+        }
+        assert_eq!(found, expect, "{range_type:?} {start}");
+    };
+    check(TimeRangeType::Event, (hour(90), hour(90) + 1.0), &[trace_id(90 * 3600, 90), long]);
+    check(TimeRangeType::Event, (1.0, 2.0), &[]);
+    check(TimeRangeType::Event, (hour(500), hour(501)), &[long]);
+    check(TimeRangeType::Service, (hour(90), hour(90) + 1.0), &[trace_id(90 * 3600, 90)]);
+    check(TimeRangeType::Service, (far - 2.0, far), &[long]);
+    let ahead = trace_id(200_000 + 86_400, 1);
+    check(TimeRangeType::Event, (200_000.0, 200_000.1), &[ahead, long]);
+    check(TimeRangeType::Service, (200_000.0, 200_001.0), &[ahead]);
+    check(TimeRangeType::TraceId, (200_000.0, 200_001.0), &[]);
+}
+
+#[test]
 fn the_graph_is_of_the_minutes_that_the_range_touches() {
     let harness = Harness::new();
     // The beginning is 40 s into a minute.

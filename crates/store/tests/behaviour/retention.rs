@@ -32,6 +32,11 @@ fn check_consistency(harness: &Harness) {
     assert_eq!(status.traces, everything.summaries.len());
     let documents: usize = everything.originals.values().map(Vec::len).sum();
     assert_eq!(usize::try_from(status.documents).unwrap(), documents);
+}
+
+/// The log is as large as it is said to be.
+fn check_log_bytes(harness: &Harness) {
+    let status = harness.store.status();
     let bytes = |path| std::fs::metadata(path).unwrap().len();
     assert_eq!(status.log_bytes, harness.log_files().iter().map(bytes).sum::<u64>());
 }
@@ -46,6 +51,7 @@ fn the_oldest_go_when_there_are_too_many_bytes() {
     assert!(status.log_bytes >= 56 << 10, "{status:?}");
     assert_eq!(status.documents + status.expired_documents_total, 200);
     check_consistency(&harness);
+    check_log_bytes(&harness);
     let newest = &harness.summaries()[0];
     assert_eq!(newest.id, trace_id(199 * 60, 199));
     let before = harness.everything();
@@ -64,6 +70,7 @@ fn a_smaller_bound_holds_from_opening_on() {
     assert!(status.log_bytes <= 80 << 10, "{status:?}");
     assert!(status.documents > 50, "{status:?}");
     check_consistency(&harness);
+    check_log_bytes(&harness);
 }
 
 #[test]
@@ -77,17 +84,20 @@ fn what_is_too_old_goes_even_if_nothing_is_written() {
     let kept = harness.store.status().documents;
     assert!((60..=70).contains(&kept), "{kept} of the last 60 minutes");
     check_consistency(&harness);
+    check_log_bytes(&harness);
     harness.clock.advance(Duration::from_secs(30 * 60));
     harness.reopen();
     let kept = harness.store.status().documents;
     assert!((30..=40).contains(&kept), "{kept} of the last 30 minutes");
     check_consistency(&harness);
+    check_log_bytes(&harness);
     harness.clock.advance(Duration::from_secs(61 * 60));
     harness.reopen();
     let status = harness.store.status();
     assert_eq!((status.documents, status.traces, status.index_bytes), (0, 0, 0));
     assert_eq!((status.oldest, harness.log_files().len()), (None, 1));
     check_consistency(&harness);
+    check_log_bytes(&harness);
 }
 
 #[test]
@@ -102,6 +112,7 @@ fn a_trace_that_reaches_into_later_files_keeps_what_is_left() {
         minutes(&harness, round * 10..round * 10 + 10);
         if round % 3 == 0 {
             check_consistency(&harness);
+            check_log_bytes(&harness);
         }
     }
     harness.store.enforce_retention();
@@ -109,9 +120,94 @@ fn a_trace_that_reaches_into_later_files_keeps_what_is_left() {
     assert!((3..8).contains(&left.len()), "{}", left.len());
     assert_eq!(left.last(), Some(&document(90)));
     check_consistency(&harness);
+    check_log_bytes(&harness);
     let before = harness.everything();
     harness.reopen();
     assert_eq!(harness.everything(), before);
+}
+
+#[test]
+fn what_a_full_trace_hides_is_shown_when_retention_makes_room_and_not_by_a_restart() {
+    let mut harness = Harness::with(|options| {
+        options.retention_bytes = 64 << 10;
+        options.trace_bytes = 3000;
+    });
+    let long = trace_id(0, 1 << 40);
+    let document = |segment: u32| {
+        let segment = Segment::new(long, u64::from(segment) + 1, f64::from(segment) * 60.0);
+        Segment { padding: 700, ..segment }.document()
+    };
+    // Three of them fit in the trace, and the smaller one does not jump the queue.
+    (0..5).for_each(|segment| harness.append(vec![document(segment)]));
+    harness.append(vec![Segment::new(long, 99, 1.0).document()]);
+    let first: Vec<_> = (0..3).map(document).collect();
+    let mut expect = first.clone();
+    let mut changes = 0;
+    for round in 0..12 {
+        minutes(&harness, round * 10..round * 10 + 10);
+        harness.append(vec![document(100 + round)]);
+        harness.store.enforce_retention();
+        let shown = harness.store.originals(long).unwrap();
+        changes += usize::from(shown != expect);
+        expect = shown;
+        let is_full = harness.trace(long).unwrap().limit_exceeded;
+        let before = harness.everything();
+        harness.reopen();
+        assert_eq!(harness.everything(), before, "round {round}");
+        assert_eq!(harness.trace(long).unwrap().limit_exceeded, is_full);
+        check_consistency(&harness);
+        check_log_bytes(&harness);
+    }
+    assert!(changes > 1, "retention made room {changes} times");
+    assert!(!expect.contains(&first[2]) && expect.len() == 3, "{}", expect.len());
+}
+
+/// Stores so many traces of one small document each; names them so that they share little.
+fn small_traces(harness: &Harness, range: std::ops::Range<u32>) {
+    for chunk in range.collect::<Vec<_>>().chunks(50) {
+        let document = |&n: &u32| {
+            let id = trace_id(i64::from(n), u64::from(n));
+            Segment::new(id, 1, f64::from(n)).document()
+        };
+        harness.append(chunk.iter().map(document).collect());
+        drop(harness.summaries());
+    }
+}
+
+#[test]
+fn memory_is_bounded_whatever_the_log_may_take() {
+    let mut harness = Harness::with(|options| {
+        options.retention_bytes = u64::MAX;
+        options.index_bytes = 1 << 20;
+    });
+    small_traces(&harness, 0..4000);
+    harness.store.enforce_retention();
+    let status = harness.store.status();
+    assert!(status.index_bytes <= 1 << 20, "{status:?}");
+    assert!(status.index_bytes >= 3 << 18, "a little at once: {status:?}");
+    assert_eq!(status.documents + status.expired_documents_total, 4000);
+    assert_eq!(harness.summaries()[0].id, trace_id(3999, 3999));
+    check_consistency(&harness);
+    harness.reopen();
+    assert!(harness.store.status().index_bytes <= 1 << 20, "{:?}", harness.store.status());
+    check_consistency(&harness);
+    // A smaller bound holds from opening on, and the newest are kept.
+    harness.options.index_bytes = 1 << 19;
+    harness.reopen();
+    let status = harness.store.status();
+    assert!((1 << 18..=1 << 19).contains(&status.index_bytes), "{status:?}");
+    assert_eq!(harness.summaries()[0].id, trace_id(3999, 3999));
+    check_consistency(&harness);
+}
+
+#[test]
+fn a_log_file_is_completed_when_it_takes_its_share_of_memory() {
+    let harness = Harness::with(|options| options.index_bytes = 1 << 20);
+    // Of 64 KiB of log, the size of a file, the index takes much more than 64 KiB.
+    small_traces(&harness, 0..250);
+    let status = harness.store.status();
+    assert!(status.log_bytes < 64 << 10, "{status:?}");
+    assert!(status.log_files > 1, "{status:?}");
 }
 
 #[test]
