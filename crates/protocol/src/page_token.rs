@@ -65,11 +65,19 @@ impl PageToken {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a token that a caller sent back.
+    /// Reads what a caller sent as token. None and an empty one, as clients send it that know no
+    /// other way to say none, mean the first page.
     ///
     /// # Errors
     /// When it is not one of ours, or was handed out for another query.
-    pub fn decode(text: &str, query: u64) -> Result<Self, PageTokenFault> {
+    pub fn read(text: Option<&str>, query: u64) -> Result<Option<Self>, PageTokenFault> {
+        match text {
+            None | Some("") => Ok(None),
+            Some(text) => Self::decode(text, query).map(Some),
+        }
+    }
+
+    fn decode(text: &str, query: u64) -> Result<Self, PageTokenFault> {
         if text.len() > MAX_TOKEN_CHARACTERS {
             return Err(PageTokenFault::Unknown);
         }
@@ -182,18 +190,24 @@ mod tests {
         for token in [after_trace(), PageToken::AtService { reference_id: 1000, nodes: u64::MAX }] {
             let text = token.encode(77);
             assert!(text.len() <= MAX_TOKEN_CHARACTERS, "{text}");
-            assert_eq!(PageToken::decode(&text, 77), Ok(token));
-            assert_eq!(PageToken::decode(&text, 78), Err(PageTokenFault::OtherQuery));
+            assert_eq!(PageToken::read(Some(&text), 77), Ok(Some(token)));
+            assert_eq!(PageToken::read(Some(&text), 78), Err(PageTokenFault::OtherQuery));
         }
+    }
+
+    #[test]
+    fn none_and_an_empty_token_mean_the_first_page() {
+        assert_eq!(PageToken::read(None, 77), Ok(None));
+        assert_eq!(PageToken::read(Some(""), 77), Ok(None));
     }
 
     #[test]
     fn what_is_not_a_token_is_refused() {
         let check = |text: &str| {
-            assert_eq!(PageToken::decode(text, 77), Err(PageTokenFault::Unknown), "{text:?}");
+            let read = PageToken::read(Some(text), 77);
+            assert_eq!(read, Err(PageTokenFault::Unknown), "{text:?}");
         };
         let good = after_trace().encode(77);
-        check("");
         check("x");
         check("AA");
         check("not base64 at all!");

@@ -23,7 +23,10 @@ pub(crate) struct App {
     pub(crate) sampling: SamplingState,
     pub(crate) sample_traffic: SampleTraffic,
     pub(crate) counters: Arc<Counters>,
+    /// For queries, and for changes that wait for the disk.
     pub(crate) pool: WorkPool,
+    /// For large bodies of PutTraceSegments, which must not wait for queries.
+    pub(crate) parsing: WorkPool,
     /// Where the server listens.
     pub(crate) address: SocketAddr,
     /// Where the data is.
@@ -33,6 +36,32 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// The parts around a store of its own. Nothing listens.
+    #[cfg(test)]
+    pub(crate) fn for_tests(directory: &std::path::Path) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(roentgen_ops::SystemClock);
+        let store: Arc<dyn TraceStore> = Arc::new(crate::test_store::TestStore::new());
+        let counters = Arc::new(Counters::new(Arc::default()));
+        let address = (std::net::Ipv4Addr::LOCALHOST, 9).into();
+        Self {
+            intake: Arc::new(Intake::new(
+                Arc::clone(&store),
+                Arc::clone(&clock),
+                Arc::clone(&counters),
+            )),
+            store,
+            sampling: SamplingState::open(directory).unwrap(),
+            sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
+            counters,
+            pool: WorkPool::new(1),
+            parsing: WorkPool::new(1),
+            address,
+            data_dir: directory.to_owned(),
+            started_at: epoch_time(clock.now()),
+            clock,
+        }
+    }
+
     /// The wall-clock time.
     pub(crate) fn now(&self) -> Timestamp {
         epoch_time(self.clock.now())

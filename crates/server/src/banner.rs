@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::sample_traffic::reachable;
+use crate::address::reachable;
 
 /// The lines for standard output: where everything is, and what to set in an app.
 pub(crate) fn banner(address: SocketAddr, data_dir: &Path) -> String {

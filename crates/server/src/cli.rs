@@ -20,8 +20,10 @@ Examples:
   AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000 my-app  point an app with an X-Ray SDK here
   aws xray get-service-graph --endpoint-url http://127.0.0.1:2000 --start-time … --end-time …
 
-Every option can also be set in the environment (--data-dir: ROENTGEN_DATA_DIR) and in a YAML
-file (data_dir). An option wins over the environment, and that over the file.")]
+Every option of serve can also be set by the environment variable that is told with it. The YAML
+file that --config names can set all but --config, each by the name of its variable in lower case
+and without ROENTGEN_ (ROENTGEN_DATA_DIR: data_dir). An option wins over the environment, and that
+over the file. The options of sample-traffic can be set on its command line only.")]
 pub struct Cli {
     /// What to do; serve when absent.
     #[command(subcommand)]
@@ -53,7 +55,7 @@ pub struct ServeArgs {
     /// ./roentgen-data].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
-    /// YAML file with any of these options, as data_dir for --data-dir [env: ROENTGEN_CONFIG].
+    /// YAML file with any of the other options, as data_dir for --data-dir [env: ROENTGEN_CONFIG].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to log to standard error: off, error, warn, info, debug or trace [env:
@@ -67,8 +69,14 @@ pub struct ServeArgs {
     /// ROENTGEN_RETENTION_BYTES] [default: 1GiB].
     #[arg(long, value_name = "SIZE")]
     pub retention_bytes: Option<String>,
-    /// A further name under which browsers may reach a server bound to a loopback address; can
-    /// be given several times [env: ROENTGEN_ALLOWED_HOSTS, separated by commas].
+    /// How much memory the index of the traces may take; when it is full the oldest traces go,
+    /// whatever room is left on disk [env: ROENTGEN_INDEX_BYTES] [default: 512MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub index_bytes: Option<String>,
+    /// A name under which browsers may reach the server besides localhost and the address it is
+    /// bound to; can be given several times. Without it, a server bound to a loopback address takes
+    /// no other name, any other server takes all [env: ROENTGEN_ALLOWED_HOSTS, separated by
+    /// commas].
     #[arg(long = "allowed-host", value_name = "NAME")]
     pub allowed_hosts: Vec<String>,
 }
@@ -93,9 +101,13 @@ pub struct SampleTrafficArgs {
 /// Options of `healthcheck`.
 #[derive(Clone, Debug, Args)]
 pub struct HealthcheckArgs {
-    /// The server to ask [env: ROENTGEN_BIND] [default: 127.0.0.1:2000].
+    /// The server to ask; without it, the address that a server started with the same environment
+    /// and file listens on [env: ROENTGEN_BIND] [default: 127.0.0.1:2000].
     #[arg(long, value_name = "HOST:PORT")]
     pub to: Option<String>,
+    /// The YAML file of the server [env: ROENTGEN_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[cfg(test)]

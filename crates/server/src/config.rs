@@ -29,7 +29,10 @@ pub struct Config {
     pub retention_age: Duration,
     /// How many bytes of traces are kept.
     pub retention_bytes: u64,
-    /// Names under which a loopback server may be reached besides its own.
+    /// How many bytes of memory the index of the traces may take.
+    pub index_bytes: u64,
+    /// Names under which browsers may reach the server besides its own. When there are none, a
+    /// server that is not bound to a loopback address may be reached by any name.
     pub allowed_hosts: Vec<String>,
     /// Bounds on connections and bodies; not for users to set.
     pub http_limits: HttpLimits,
@@ -54,16 +57,19 @@ const RETENTION_BYTES: Setting = Setting {
     option: "--retention-bytes",
     variable: "ROENTGEN_RETENTION_BYTES",
 };
+const INDEX_BYTES: Setting =
+    Setting { key: "index_bytes", option: "--index-bytes", variable: "ROENTGEN_INDEX_BYTES" };
 const ALLOWED_HOSTS: Setting =
     Setting { key: "allowed_hosts", option: "--allowed-host", variable: "ROENTGEN_ALLOWED_HOSTS" };
 
 /// The keys of the file.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 7] = [
     BIND.key,
     DATA_DIR.key,
     LOG_LEVEL.key,
     RETENTION_AGE.key,
     RETENTION_BYTES.key,
+    INDEX_BYTES.key,
     ALLOWED_HOSTS.key,
 ];
 
@@ -99,6 +105,12 @@ impl Config {
                 &RETENTION_BYTES,
                 &args.retention_bytes,
                 "1GiB",
+                units::parse_bytes,
+            ),
+            index_bytes: sources.read(
+                &INDEX_BYTES,
+                &args.index_bytes,
+                "512MiB",
                 units::parse_bytes,
             ),
             allowed_hosts: sources.read(&ALLOWED_HOSTS, &hosts, "", parse_hosts),
@@ -209,6 +221,7 @@ mod tests {
             log_level: LogLevel::default(),
             retention_age: Duration::from_secs(30 * 24 * 3600),
             retention_bytes: 1 << 30,
+            index_bytes: 512 << 20,
             allowed_hosts: vec![],
             http_limits: HttpLimits::default(),
         };
@@ -247,7 +260,7 @@ mod tests {
         let path = file.path().display();
         let expect = format!(
             "{path}: colour is not a known key; known are bind, data_dir, log_level, \
-             retention_age, retention_bytes, allowed_hosts\n\
+             retention_age, retention_bytes, index_bytes, allowed_hosts\n\
              {path}: data_dri is not a known key; did you mean data_dir?\n\
              --bind: address \"127.0.0.1\": no port; expected host:port, e.g. 127.0.0.1:2000\n\
              ROENTGEN_LOG_LEVEL: log level \"loud\" is not known; expected error, warn, info, \
@@ -271,6 +284,26 @@ mod tests {
         check(file("- a\n- b\n").path(), "expected keys and values");
         check(file("bind: [x: {y").path(), "not YAML");
         check(file("bind: {host: x}\n").path(), "bind: expected a text, a number or a list");
+    }
+
+    /// What `--help` promises of variables and keys.
+    #[test]
+    fn every_option_of_serve_has_its_variable_and_all_but_the_file_their_key() {
+        let command = <crate::cli::Cli as clap::CommandFactory>::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let mut keys = Vec::new();
+        for option in serve.get_arguments().filter(|option| option.get_id() != "help") {
+            let help = option.get_help().unwrap().to_string();
+            let (_, variable) = help.split_once("[env: ROENTGEN_").unwrap();
+            let end = variable.find([']', ',']).unwrap();
+            keys.push(variable[..end].to_ascii_lowercase());
+        }
+        keys.retain(|key| key != "config");
+        assert_eq!(keys, KEYS);
+        for setting in [BIND, DATA_DIR, LOG_LEVEL, RETENTION_AGE, RETENTION_BYTES, ALLOWED_HOSTS] {
+            let variable = format!("ROENTGEN_{}", setting.key.to_ascii_uppercase());
+            assert_eq!(setting.variable, variable);
+        }
     }
 
     #[test]

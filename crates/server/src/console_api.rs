@@ -2,6 +2,7 @@
 //! requests. Times are epoch seconds, durations seconds, names camelCase.
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -12,7 +13,8 @@ use roentgen_protocol::{ApiError, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::http::{Shared, json_reply, read_body};
+use crate::http::{BudgetedBody, Shared, json_reply, read_body};
+use crate::json;
 use crate::xray::store_failure;
 
 mod search;
@@ -32,6 +34,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/traces/{id}/segments/{segment_id}", get(get_segment))
         .route("/traces/{id}/raw", get(get_raw_trace))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
 }
 
 /// A failure as the console reads it.
@@ -43,6 +46,9 @@ struct Failure {
 
 type Answer = Result<Response, Failure>;
 
+/// Parts of a path, or why they cannot be read: percent signs may hide what is no text.
+type PathOf<T> = Result<Path<T>, PathRejection>;
+
 /// A node as the console names it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct NodeRef {
@@ -53,6 +59,10 @@ struct NodeRef {
 
 async fn unknown() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, "There is nothing at this path")
+}
+
+async fn wrong_method() -> Failure {
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
 }
 
 async fn get_status(State(shared): State<Shared>) -> Answer {
@@ -77,27 +87,27 @@ async fn start_sample_traffic(State(shared): State<Shared>, request: Request) ->
 
 async fn search_traces(State(shared): State<Shared>, request: Request) -> Answer {
     let body = read_json_body(&shared, request).await?;
-    let search = search::Search::read(&body).map_err(Failure::from)?;
+    let search = search::Search::read(&body.bytes)?;
     let store = std::sync::Arc::clone(&shared.app.store);
     let json = shared.app.pool.run(move || search.run(&*store)).await?;
     Ok(json_reply(StatusCode::OK, json))
 }
 
-async fn get_trace(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
+async fn get_trace(State(shared): State<Shared>, path: PathOf<String>) -> Answer {
+    let Path(id) = path?;
     let json = with_trace(&shared.app, &id, trace::rows).await?;
     Ok(json_reply(StatusCode::OK, json))
 }
 
-async fn get_segment(
-    State(shared): State<Shared>,
-    Path((id, segment_id)): Path<(String, String)>,
-) -> Answer {
+async fn get_segment(State(shared): State<Shared>, path: PathOf<(String, String)>) -> Answer {
+    let Path((id, segment_id)) = path?;
     let json =
         with_trace(&shared.app, &id, move |trace| trace::segment(trace, &segment_id)).await?;
     Ok(json_reply(StatusCode::OK, json))
 }
 
-async fn get_raw_trace(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
+async fn get_raw_trace(State(shared): State<Shared>, path: PathOf<String>) -> Answer {
+    let Path(id) = path?;
     let store = std::sync::Arc::clone(&shared.app.store);
     let json = with_trace(&shared.app, &id, move |trace| {
         let originals = store.originals(trace.id).map_err(|error| store_failure(&error))?;
@@ -130,7 +140,7 @@ fn not_found(message: &str) -> ApiError {
 
 /// The body of a request that says it is JSON. Saying so is what a foreign page cannot do without
 /// asking the server first.
-async fn read_json_body(shared: &Shared, request: Request) -> Result<bytes::Bytes, Failure> {
+async fn read_json_body(shared: &Shared, request: Request) -> Result<BudgetedBody, Failure> {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = content_type.is_some_and(|value| {
         value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
@@ -139,19 +149,11 @@ async fn read_json_body(shared: &Shared, request: Request) -> Result<bytes::Byte
         let message = "The content type must be application/json";
         return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let body = read_body(request.into_body(), MAX_BODY_BYTES, &shared.budget).await?;
-    Ok(body.bytes)
+    Ok(read_body(request.into_body(), MAX_BODY_BYTES, &shared.budget).await?)
 }
 
 fn answer<T: Serialize>(status: StatusCode, body: &T) -> Answer {
-    Ok(json_reply(status, write_json(body)?))
-}
-
-fn write_json<T: Serialize>(body: &T) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(body).map_err(|error| {
-        tracing::error!(%error, "a reply cannot be written as JSON");
-        ApiError::new(ErrorKind::InternalFailure, "The reply cannot be written")
-    })
+    Ok(json_reply(status, json::write(body)?))
 }
 
 impl Failure {
@@ -164,6 +166,12 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let status = StatusCode::from_u16(error.kind.status());
         Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), error.message)
+    }
+}
+
+impl From<PathRejection> for Failure {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Loss {
     StoreOverloaded,
     /// The store could not write.
     StoreFailed,
+    /// A fault of ours.
+    Panic,
 }
 
 /// Counters of the whole server.
@@ -64,7 +66,7 @@ impl Counters {
             .filter(|fault| *fault != DatagramFault::Empty)
             .map(DatagramFault::reason);
         let document_reasons = RejectionCode::ALL.into_iter().map(RejectionCode::as_str);
-        let losses = [Loss::StoreOverloaded, Loss::StoreFailed].map(Loss::reason);
+        let losses = [Loss::StoreOverloaded, Loss::StoreFailed, Loss::Panic].map(Loss::reason);
         let reasons = datagram_reasons.chain(document_reasons).chain(losses);
         Self {
             datagrams: metrics.counter(
@@ -173,6 +175,7 @@ impl Loss {
         match self {
             Loss::StoreOverloaded => "store_overloaded",
             Loss::StoreFailed => "store_failed",
+            Loss::Panic => "panic",
         }
     }
 }

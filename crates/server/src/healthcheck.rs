@@ -1,15 +1,15 @@
 //! `roentgen healthcheck`: asks a running server whether it is well, for images without curl.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use roentgen_ops::Environment;
 
-use crate::cli::HealthcheckArgs;
-use crate::config::DEFAULT_BIND;
-use crate::sample_traffic::reachable;
+use crate::address::{reachable, resolve};
+use crate::cli::{HealthcheckArgs, ServeArgs};
+use crate::config::Config;
 
 /// How long each step may take; container runtimes give a check some seconds.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -19,14 +19,7 @@ const MAX_ANSWER_BYTES: u64 = 4096;
 
 /// Fails unless the server answers `GET /healthz` with 200.
 pub fn healthcheck(args: &HealthcheckArgs, environment: &dyn Environment) -> anyhow::Result<()> {
-    let asked = args.to.clone().or_else(|| environment.variable("ROENTGEN_BIND"));
-    let asked = asked.unwrap_or_else(|| DEFAULT_BIND.to_owned());
-    let address = asked
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut addresses| addresses.next())
-        .map(reachable)
-        .with_context(|| format!("{asked:?} is not an address; expected host:port"))?;
+    let address = target(args, environment)?;
     let answer = ask(address).with_context(|| format!("no answer from {address}"))?;
     let status = answer.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("200") {
@@ -35,7 +28,20 @@ pub fn healthcheck(args: &HealthcheckArgs, environment: &dyn Environment) -> any
     Ok(())
 }
 
-fn ask(address: std::net::SocketAddr) -> anyhow::Result<String> {
+/// The address as it was given, else the one that a server started with this environment and
+/// file listens on.
+fn target(args: &HealthcheckArgs, environment: &dyn Environment) -> anyhow::Result<SocketAddr> {
+    let asked = match &args.to {
+        Some(to) => to.clone(),
+        None => {
+            let args = ServeArgs { config: args.config.clone(), ..ServeArgs::default() };
+            Config::gather(&args, environment)?.bind
+        }
+    };
+    Ok(reachable(resolve(&asked)?))
+}
+
+fn ask(address: SocketAddr) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -44,4 +50,34 @@ fn ask(address: std::net::SocketAddr) -> anyhow::Result<String> {
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn the_server_is_looked_for_where_it_was_told_to_listen() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"bind: 0.0.0.0:3").unwrap();
+        let path = file.path().display().to_string();
+        let check = |to: Option<&str>, variables: &[(&str, &str)], expect: &str| {
+            let args = HealthcheckArgs { to: to.map(str::to_owned), config: None };
+            let variables = variables.iter().map(|(name, value)| (*name, *value));
+            let environment: BTreeMap<String, String> =
+                variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            assert_eq!(target(&args, &environment).unwrap(), expect.parse().unwrap());
+        };
+        let file_variable = ("ROENTGEN_CONFIG", path.as_str());
+        check(Some("0.0.0.0:1"), &[("ROENTGEN_BIND", "192.0.2.2:2"), file_variable], "127.0.0.1:1");
+        check(None, &[("ROENTGEN_BIND", "192.0.2.2:2"), file_variable], "192.0.2.2:2");
+        check(None, &[file_variable], "127.0.0.1:3");
+        check(None, &[], "127.0.0.1:2000");
+        let config = Some(file.path().to_owned());
+        let args = HealthcheckArgs { to: None, config };
+        assert_eq!(target(&args, &BTreeMap::new()).unwrap(), "127.0.0.1:3".parse().unwrap());
+    }
 }

@@ -8,7 +8,7 @@ mod limits;
 mod reply;
 mod router;
 
-pub(crate) use body::{BodyBudget, read_body};
+pub(crate) use body::{BodyBudget, BudgetedBody, read_body};
 pub(crate) use connections::Connections;
 pub(crate) use guard::Guard;
 pub use limits::HttpLimits;

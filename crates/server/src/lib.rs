@@ -4,6 +4,7 @@
 //! (`xray`), are checked by one `intake`, and go to the store. The API and the console's own API
 //! (`console_api`) read from it. The rest is how a process is started, watched and stopped.
 
+mod address;
 mod app;
 mod banner;
 mod cli;
@@ -13,16 +14,21 @@ mod counters;
 mod healthcheck;
 mod http;
 mod intake;
+mod json;
 mod listen;
 mod metrics;
+mod page;
 mod sample_traffic;
 mod sampling_state;
 mod serve;
 mod server;
+#[cfg(test)]
+mod test_store;
 mod udp;
 mod work_pool;
 mod xray;
 
+pub use address::AddressError;
 pub use cli::{Cli, Command, HealthcheckArgs, SampleTrafficArgs, ServeArgs};
 pub use config::{Config, DEFAULT_BIND};
 pub use healthcheck::healthcheck;

@@ -1,9 +1,11 @@
 //! The two sockets of the one port.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::address::{AddressError, resolve};
 
 /// Segments come in bursts; 8 MiB hold some thousand datagrams. The kernel gives what its own
 /// limit (`net.core.rmem_max`) allows.
@@ -27,13 +29,8 @@ pub(crate) struct Sockets {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The host has no address.
-    #[error("listen address {bind:?}: {cause}; expected host:port, e.g. 127.0.0.1:2000")]
-    Address {
-        /// As configured.
-        bind: String,
-        /// What the resolver said.
-        cause: io::Error,
-    },
+    #[error("cannot listen: {0}")]
+    Address(#[from] AddressError),
     /// Someone else listens there.
     #[error(
         "port {} of {} is in use ({protocol}): another Roentgen or X-Ray daemon may be running; \
@@ -64,8 +61,7 @@ impl Sockets {
     /// # Errors
     /// When one of them is not to be had.
     pub(crate) fn bind(bind: &str) -> Result<Self, ListenError> {
-        let asked =
-            resolve(bind).map_err(|cause| ListenError::Address { bind: bind.to_owned(), cause })?;
+        let asked = resolve(bind)?;
         let mut attempts = if asked.port() == 0 { FREE_PORT_ATTEMPTS } else { 1 };
         loop {
             attempts -= 1;
@@ -88,12 +84,6 @@ impl Sockets {
         let udp = bind_udp(address).map_err(failed("UDP", address))?;
         Ok(Self { address, tcp, udp })
     }
-}
-
-fn resolve(bind: &str) -> io::Result<SocketAddr> {
-    bind.to_socket_addrs()?
-        .next()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no address"))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {

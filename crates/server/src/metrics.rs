@@ -25,12 +25,27 @@ pub(crate) fn render(app: &App) -> String {
             "Bytes of the documents waiting for the disk.",
             status.pending_bytes as u64,
         ),
+        (
+            "roentgen_store_unindexed_documents",
+            "Stored documents that are not yet in summaries and service graph.",
+            status.unindexed_documents as u64,
+        ),
         ("roentgen_store_failed", "1 since writing failed.", u64::from(status.failure.is_some())),
     ];
     for (name, help, value) in gauges {
         gauge(name, help, value);
     }
     let totals = [
+        (
+            "roentgen_store_stored_documents_total",
+            "Documents on stable storage.",
+            status.stored_documents_total,
+        ),
+        (
+            "roentgen_store_overloaded_documents_total",
+            "Documents refused since too many waited for the disk.",
+            status.overloaded_documents_total,
+        ),
         (
             "roentgen_store_groups_total",
             "Groups of documents written, each with one fsync.",
@@ -40,6 +55,16 @@ pub(crate) fn render(app: &App) -> String {
             "roentgen_store_damaged_stretches_total",
             "Stretches of damaged bytes skipped when the log was opened.",
             status.damaged_stretches_total,
+        ),
+        (
+            "roentgen_store_damaged_bytes_total",
+            "Bytes of the damaged stretches.",
+            status.damaged_bytes_total,
+        ),
+        (
+            "roentgen_store_torn_bytes_total",
+            "Bytes of an unfinished write cut off when the log was opened.",
+            status.torn_bytes_total,
         ),
         (
             "roentgen_store_unreadable_documents_total",

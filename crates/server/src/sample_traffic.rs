@@ -1,9 +1,9 @@
 //! The sample shop: as a command of its own, and inside a server behind the console's button.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use roentgen_load::{Progress, Settings};
 use roentgen_model::{Micros, Timestamp};
 use roentgen_ops::{Clock, ShutdownSignals, SystemClock};
 
+use crate::address::{reachable, resolve};
 use crate::cli::SampleTrafficArgs;
 
 /// How long the console's button lets the shop run.
@@ -97,46 +98,44 @@ fn send(settings: &Settings, clock: &dyn Clock, stop: &AtomicBool) {
     }
 }
 
-/// The address at which a server on this machine is reached; one that listens everywhere is
-/// reached by loopback.
-pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
-        _ => address,
-    }
-}
-
 /// The command: sends until the time is over or a signal comes, then tells what was sent.
 pub fn sample_traffic(args: &SampleTrafficArgs) -> anyhow::Result<()> {
-    let target =
-        args.to.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).with_context(
-            || format!("--to {:?}: expected host:port, e.g. 127.0.0.1:2000", args.to),
-        )?;
+    let target = resolve(&args.to).with_context(|| format!("--to {:?}", args.to))?;
     let settings = Settings {
         requests_per_second: args.rate,
         duration: Some(Duration::from_secs(args.duration)),
         ..Settings::new(target, args.seed.unwrap_or_else(rand::random))
     };
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "Sending the traffic of a sample shop to {} (UDP) for {} s, {} requests per second, \
-         seed {}",
-        args.to, args.duration, args.rate, settings.seed
-    )?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_signal(Arc::clone(&stop))?;
     let progress = Progress::default();
-    let clock = SystemClock;
-    roentgen_load::run(&settings, || clock.now(), std::thread::sleep, &stop, &progress)?;
+    let announced = Once::new();
+    let now = || {
+        // The shop asks for the time when everything has been found possible, and not before.
+        announced.call_once(|| announce(args, &settings));
+        SystemClock.now()
+    };
+    roentgen_load::run(&settings, now, std::thread::sleep, &stop, &progress)?;
     let counts = progress.counts();
     writeln!(
-        out,
+        std::io::stdout(),
         "Sent {} documents of {} requests; {} could not be sent",
-        counts.documents, counts.requests, counts.failed_documents
+        counts.documents,
+        counts.requests,
+        counts.failed_documents
     )?;
     Ok(())
+}
+
+fn announce(args: &SampleTrafficArgs, settings: &Settings) {
+    let SampleTrafficArgs { to, rate, duration, .. } = args;
+    let seed = settings.seed;
+    // Whoever closed our standard output does not want to read this; that is no fault.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Sending the traffic of a sample shop to {to} (UDP) for {duration} s, {rate} requests per \
+         second, seed {seed}"
+    );
 }
 
 fn stop_on_signal(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
@@ -151,19 +150,4 @@ fn stop_on_signal(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
         stop.store(true, Ordering::Relaxed);
     })?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_that_listen_everywhere_are_reached_by_loopback() {
-        let check = |address: &str, expect: &str| {
-            assert_eq!(reachable(address.parse().unwrap()), expect.parse().unwrap(), "{address}");
-        };
-        check("0.0.0.0:2000", "127.0.0.1:2000");
-        check("[::]:2000", "[::1]:2000");
-        check("192.0.2.7:2000", "192.0.2.7:2000");
-    }
 }

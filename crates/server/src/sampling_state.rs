@@ -53,10 +53,15 @@ impl SamplingState {
     ///
     /// # Errors
     /// When there are rules but they cannot be read, or make no sense.
-    pub(crate) fn open(data_directory: &Path) -> Result<Self, ChangeError> {
+    pub(crate) fn open(data_directory: &Path) -> Result<Self, SettingsError> {
         let file = SettingsFile::new(data_directory, "sampling-rules");
         let rules = match file.load::<StoredRules>()? {
-            Some(stored) => stored.restore(REGION, ACCOUNT_ID)?,
+            // Rules that make no sense are told like JSON that is none: with the file, and what
+            // to do.
+            Some(stored) => stored.restore(REGION, ACCOUNT_ID).map_err(|error| {
+                let path = file.path().to_owned();
+                SettingsError::Damaged { path, reason: error.to_string() }
+            })?,
             None => RuleSet::new(REGION, ACCOUNT_ID),
         };
         let current = Current { rules, quotas: QuotaBook::new() };
@@ -101,5 +106,30 @@ impl SamplingState {
 
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_make_no_sense_are_told_with_their_file_and_what_to_do() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let state = SamplingState::open(directory.path()).unwrap();
+        state.file.save(&StoredRules::of(&state.rules())).unwrap();
+        let path = state.file.path().to_owned();
+        let good = std::fs::read_to_string(&path).unwrap();
+        assert!(good.contains("\"FixedRate\": 0.05"), "{good}");
+        let check = |contents: &str, expect: &str| {
+            std::fs::write(&path, contents).unwrap();
+            let message = SamplingState::open(directory.path()).unwrap_err().to_string();
+            let start = format!("settings file {} is damaged: ", path.display());
+            assert!(message.starts_with(&start), "{message}");
+            assert!(message.contains(expect), "{message}");
+            assert!(message.ends_with("; correct it, or move it away to start anew"), "{message}");
+        };
+        check(&good.replace("\"FixedRate\": 0.05", "\"FixedRate\": 7.0"), "default sampling rule");
+        check("{", "EOF");
     }
 }

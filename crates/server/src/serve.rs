@@ -11,14 +11,14 @@ use crate::banner::banner;
 use crate::config::Config;
 use crate::server::Server;
 
-/// How long requests that have begun may go on after the wish to stop. Container runtimes kill
-/// after ten seconds; this leaves the store time to close.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// How long stopping may take: requests that have begun, then the closing of the store. Container
+/// runtimes kill after ten seconds.
+const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// As wished, everything stored.
+    /// As wished; the log tells what had to be cut off.
     InOrder,
     /// At once, since a second signal came.
     AtOnce,
@@ -51,11 +51,8 @@ pub async fn serve(config: &Config) -> anyhow::Result<Ended> {
     let signal = signals.next().await;
     tracing::info!(signal, "stopping");
     tokio::select! {
-        drained = server.stop(DRAIN_DEADLINE) => {
-            if !drained {
-                tracing::warn!("some requests were cut off");
-            }
-            tracing::info!("stopped");
+        in_order = server.stop(STOP_DEADLINE) => {
+            tracing::info!(in_order, "stopped");
             Ok(Ended::InOrder)
         }
         signal = signals.next() => {

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use roentgen_ops::{Clock, Metrics};
-use roentgen_store::{EmbeddedStore, StoreError, StoreOptions, TraceStore};
+use roentgen_store::{EmbeddedStore, SettingsError, StoreError, StoreOptions, TraceStore};
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
 
 use crate::app::App;
 use crate::config::Config;
@@ -19,9 +22,13 @@ use crate::sampling_state::SamplingState;
 use crate::udp::UdpReceiver;
 use crate::work_pool::WorkPool;
 
-/// Queries that run at a time. More than there are processors, since some wait for the disk; few
-/// enough that their memory is bounded by as many large traces.
+/// Queries that run at a time. More than there are processors, since some wait for the disk. Each
+/// holds one assembled trace at a time, and a reply that ends by its length or with that trace.
 const QUERIES_AT_A_TIME: usize = 8;
+
+/// Large bodies of segments that are parsed at a time, beside the queries. This takes some tens
+/// of milliseconds each and needs nothing but a processor.
+const BODIES_PARSED_AT_A_TIME: usize = 4;
 
 /// A server that listens.
 #[derive(Debug)]
@@ -41,8 +48,8 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The sampling rules in the data directory cannot be used.
-    #[error("{0}")]
-    SamplingRules(String),
+    #[error(transparent)]
+    SamplingRules(#[from] SettingsError),
     /// The operating system refuses a thread or a timer.
     #[error("start receiving: {0}")]
     System(#[from] std::io::Error),
@@ -61,12 +68,12 @@ impl Server {
         let options = StoreOptions {
             retention_age: config.retention_age,
             retention_bytes: config.retention_bytes,
+            index_bytes: config.index_bytes,
             ..StoreOptions::new(&config.data_dir)
         };
         let store: Arc<dyn TraceStore> =
             Arc::new(EmbeddedStore::open(options, Arc::clone(&clock))?);
-        let sampling = SamplingState::open(&config.data_dir)
-            .map_err(|error| StartError::SamplingRules(error.to_string()))?;
+        let sampling = SamplingState::open(&config.data_dir)?;
         let counters = Arc::new(Counters::new(Arc::new(Metrics::default())));
         let intake =
             Arc::new(Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&counters)));
@@ -78,15 +85,16 @@ impl Server {
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters: Arc::clone(&counters),
             pool: WorkPool::new(QUERIES_AT_A_TIME),
+            parsing: WorkPool::new(BODIES_PARSED_AT_A_TIME),
             address,
             data_dir: absolute(&config.data_dir),
             started_at: epoch_time(clock.now()),
-            clock,
+            clock: Arc::clone(&clock),
         });
         let guard = Guard::new(address, &config.allowed_hosts);
         let router = router(Arc::clone(&app), guard, &config.http_limits);
         let open = counters.connections.clone();
-        let connections = Connections::start(sockets.tcp, router, open, config.http_limits)?;
+        let connections = Connections::start(sockets.tcp, router, open, config.http_limits, clock)?;
         let receiver = UdpReceiver::start(sockets.udp, intake, counters)?;
         Ok(Self { app, connections, receiver })
     }
@@ -96,28 +104,104 @@ impl Server {
         self.app.address
     }
 
-    /// Takes nothing more, finishes what has begun, and closes the store. False when requests
-    /// were still running at the deadline; they are cut off.
+    /// Takes nothing more, finishes what has begun, and closes the store, all within `deadline`;
+    /// requests may use up half of it. False when something was still running then, which the log
+    /// names; it is cut off when the process ends. What was acknowledged is safe in any case.
     pub async fn stop(self, deadline: Duration) -> bool {
         let Self { app, connections, receiver } = self;
+        let mut end = std::pin::pin!(tokio::time::sleep(deadline));
         let shop = Arc::clone(&app);
-        let receiving = tokio::task::spawn_blocking(move || {
+        let receiving = run_aside("stop-receiving", move || {
             // The shop first: it still sends the rest of the traces it has begun.
             shop.sample_traffic.stop();
             receiver.stop();
         });
-        let drained = connections.drain(deadline).await;
-        let received = receiving.await;
-        let store = Arc::clone(&app.store);
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        if received.is_err() || closed.is_err() {
-            tracing::error!("a part of the server ended in a panic");
+        let drained = connections.drain(deadline / 2).await;
+        if !drained {
+            tracing::warn!("some requests were still running at the deadline");
         }
-        drained
+        let received = finish("the reception of segments", receiving, end.as_mut()).await;
+        let store = Arc::clone(&app.store);
+        let closing = run_aside("close-store", move || store.close());
+        let closed = finish(CLOSING, closing, end).await;
+        drained && received && closed
+    }
+}
+
+/// What the log calls the closing of the store.
+const CLOSING: &str = "the store (acknowledged documents are in its log; the rest of its work is \
+                       done at the next start)";
+
+/// Runs work on a thread of its own, for which a runtime that shuts down does not wait.
+fn run_aside(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<oneshot::Receiver<()>> {
+    let (done, is_done) = oneshot::channel();
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        work();
+        // Nobody waits any more after the deadline.
+        let _ = done.send(());
+    })?;
+    Ok(is_done)
+}
+
+/// Waits for work until it is done or the time is over, and logs when it was not done.
+async fn finish(
+    name: &str,
+    work: std::io::Result<oneshot::Receiver<()>>,
+    end: Pin<&mut Sleep>,
+) -> bool {
+    let is_done = match work {
+        Ok(is_done) => is_done,
+        Err(error) => {
+            tracing::error!(%error, "could not be stopped in order: {name}");
+            return false;
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = is_done => {
+            if outcome.is_err() {
+                tracing::error!("ended in a panic: {name}");
+            }
+            outcome.is_ok()
+        }
+        () = end => {
+            tracing::warn!("not finished at the deadline: {name}");
+            false
+        }
     }
 }
 
 /// For people who want to find the directory again; relative when the system does not tell.
 fn absolute(path: &std::path::Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_store::TestStore;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_takes_long_to_close_does_not_hold_up_the_end() {
+        let store = Arc::new(TestStore::new());
+        let release = store.hold_closing();
+        let closing = Arc::clone(&store);
+        let closed = run_aside("close-store", move || closing.close());
+        let end = std::pin::pin!(tokio::time::sleep(Duration::from_secs(3600)));
+        assert!(!finish(CLOSING, closed, end).await);
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_closes_in_time_is_waited_for() {
+        let store = TestStore::new();
+        let closed = run_aside("close-store", move || store.close());
+        let end = std::pin::pin!(tokio::time::sleep(Duration::from_secs(3600)));
+        assert!(finish(CLOSING, closed, end).await);
+        let end = std::pin::pin!(tokio::time::sleep(Duration::from_secs(3600)));
+        assert!(!finish("x", run_aside("x", || panic!("on purpose")), end).await);
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use roentgen_protocol::{MAX_DATAGRAM_BYTES, split_datagram};
 use roentgen_store::StoreError;
 
-use crate::counters::{Counters, Source};
+use crate::counters::{Counters, Loss, Source};
 use crate::intake::Intake;
 
 /// How often a receiver that gets nothing looks whether it shall stop.
@@ -41,9 +42,11 @@ impl UdpReceiver {
         socket.set_read_timeout(Some(STOP_CHECK_PERIOD))?;
         let stop = Arc::new(AtomicBool::new(false));
         let is_stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("udp-receiver".to_owned())
-            .spawn(move || receive(&socket, &intake, &counters, &is_stopped))?;
+        let thread =
+            std::thread::Builder::new().name("udp-receiver".to_owned()).spawn(move || {
+                let take = |datagram: &[u8]| take(datagram, &intake, &counters);
+                receive(&socket, &intake, &counters, &is_stopped, take);
+            })?;
         Ok(Self { stop, thread })
     }
 
@@ -56,14 +59,30 @@ impl UdpReceiver {
     }
 }
 
-fn receive(socket: &UdpSocket, intake: &Arc<Intake>, counters: &Counters, stop: &AtomicBool) {
+fn receive(
+    socket: &UdpSocket,
+    intake: &Intake,
+    counters: &Counters,
+    stop: &AtomicBool,
+    take: impl Fn(&[u8]),
+) {
     let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
     let mut last_datagrams = LAST_DATAGRAMS;
     while last_datagrams > 0 {
         let is_stopping = stop.load(Ordering::Relaxed);
         last_datagrams -= usize::from(is_stopping);
         match socket.recv(&mut buffer) {
-            Ok(length) => take(buffer.get(..length).unwrap_or_default(), intake, counters),
+            Ok(length) => {
+                let datagram = buffer.get(..length).unwrap_or_default();
+                // Should one datagram bring a fault of ours to light, the next ones still count.
+                // What it may leave half done are counts.
+                if catch_unwind(AssertUnwindSafe(|| take(datagram))).is_err() {
+                    counters.count_rejected(Loss::Panic.reason(), 1);
+                    if let Some(held_back) = intake.warning_due(Loss::Panic.reason()) {
+                        tracing::error!(length, held_back, "a datagram led to a panic");
+                    }
+                }
+            }
             Err(error) if is_timeout(&error) => {
                 // Nothing for a while, so after the wish to stop nothing is left behind.
                 if is_stopping {
@@ -124,5 +143,37 @@ fn store(document: &[u8], intake: &Arc<Intake>) {
     });
     if let Err(error) = &outcome {
         warn(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use roentgen_ops::{Metrics, SystemClock};
+
+    use super::*;
+    use crate::test_store::TestStore;
+
+    #[test]
+    fn a_panic_costs_one_datagram_only() {
+        let counters = Arc::new(Counters::new(Arc::new(Metrics::default())));
+        let store = Arc::new(TestStore::new());
+        let intake = Intake::new(store, Arc::new(SystemClock), Arc::clone(&counters));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(STOP_CHECK_PERIOD)).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for datagram in ["one", "bad", "two"] {
+            sender.send_to(datagram.as_bytes(), socket.local_addr().unwrap()).unwrap();
+        }
+        let taken = Mutex::new(Vec::new());
+        let take = |datagram: &[u8]| {
+            assert_ne!(datagram, b"bad", "on purpose");
+            taken.lock().unwrap().push(datagram.to_vec());
+        };
+        // Told to stop from the start, it reads what is there and ends.
+        receive(&socket, &intake, &counters, &AtomicBool::new(true), take);
+        assert_eq!(*taken.lock().unwrap(), [b"one", b"two"]);
+        assert_eq!(counters.rejected().collect::<Vec<_>>(), [("panic", 1)]);
     }
 }

@@ -1,4 +1,5 @@
-//! Where work runs that would block the async threads: queries, and parsing of large bodies.
+//! Where work runs that would block the async threads: queries in one pool, parsing of large
+//! bodies in another, so that slow queries do not hold up what comes in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl WorkPool {
     {
         let place = Arc::clone(&self.places).acquire_owned();
         let Ok(Ok(place)) = tokio::time::timeout(LONGEST_WAIT, place).await else {
-            let message = "Too many queries at a time; try again later";
+            let message = "Too many requests at a time; try again later";
             return Err(ApiError::new(ErrorKind::Throttled, message));
         };
         let task = tokio::task::spawn_blocking(move || {
@@ -44,8 +45,9 @@ impl WorkPool {
             outcome
         });
         task.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a query ended in a panic");
-            Err(ApiError::new(ErrorKind::InternalFailure, "The query failed; see the server's log"))
+            tracing::error!(%error, "a request ended in a panic");
+            let message = "The request failed; see the server's log";
+            Err(ApiError::new(ErrorKind::InternalFailure, message))
         })
     }
 }

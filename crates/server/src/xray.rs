@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use roentgen_protocol::{ApiError, ErrorKind, Operation, PageTokenFault};
 use roentgen_store::StoreError;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
+use crate::json;
 
 mod graphs;
 mod sampling;
@@ -69,17 +69,7 @@ fn read_request<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiErro
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::new(ErrorKind::Serialization, format!("The request cannot be read: {error}"))
-    })
-}
-
-/// Writes a reply.
-fn write_reply<T: Serialize>(reply: &T) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(reply).map_err(|error| {
-        tracing::error!(%error, "a reply cannot be written as JSON");
-        ApiError::new(ErrorKind::InternalFailure, "The reply cannot be written")
-    })
+    json::read(body)
 }
 
 /// A member that must be there.

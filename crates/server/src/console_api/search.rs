@@ -5,24 +5,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use roentgen_model::{AnnotationValue, TraceSummary};
-use roentgen_protocol::{ApiError, ErrorKind, PageToken};
+use roentgen_protocol::{ApiError, PageToken};
 use roentgen_store::{Cursor, SummaryPage, SummaryQuery, TraceStore};
 use serde::Serialize;
 
+use super::NodeRef;
 use super::trace::Http;
-use super::{NodeRef, write_json};
+use crate::json;
+use crate::page;
 use crate::xray::store_failure;
 
 mod counted;
 mod criteria;
 mod edges;
 
-use counted::{Facets, Histogram, Series};
+use counted::{Facets, Histogram, ResponseTimes, Series};
 use criteria::Criteria;
 
 /// Traces in a page unless asked otherwise, and at most.
 const PAGE_TRACES: usize = 100;
 const MAX_PAGE_TRACES: usize = 1000;
+
+/// Length at which a page ends before that.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Most summaries looked at for a page and its counts: some tenths of a second of work. `complete`
 /// tells whether these were all.
@@ -45,6 +50,8 @@ struct SearchAnswer<'a> {
     scanned: usize,
     /// Whether all traces in range were looked at for the counts.
     complete: bool,
+    #[serde(flatten)]
+    response_times: ResponseTimes,
     histogram: Histogram,
     series: Series,
     facets: Facets,
@@ -81,17 +88,14 @@ enum Value<'a> {
 impl Search {
     /// Reads the body of a search.
     pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
-        let request: criteria::SearchRequest = serde_json::from_slice(body).map_err(|error| {
-            let message = format!("The search cannot be read: {error}");
-            ApiError::new(ErrorKind::Serialization, message)
-        })?;
+        let request: criteria::SearchRequest = json::read(body)?;
         let limit = request.limit.unwrap_or(PAGE_TRACES);
         if !(1..=MAX_PAGE_TRACES).contains(&limit) {
             return Err(ApiError::invalid(format!("limit must be 1 to {MAX_PAGE_TRACES}")));
         }
         let next = request.next.clone();
         let (criteria, fingerprint) = Criteria::check(request)?;
-        let after = match next.map(|token| PageToken::decode(&token, fingerprint)).transpose() {
+        let after = match PageToken::read(next.as_deref(), fingerprint) {
             Ok(None) => None,
             Ok(Some(PageToken::AfterTrace { time, id })) => Some(Cursor { time, id }),
             Ok(Some(_)) => return Err(ApiError::invalid("next is not of this list")),
@@ -102,30 +106,30 @@ impl Search {
 
     /// Runs it; gives the JSON to answer with.
     pub(super) fn run(&self, store: &dyn TraceStore) -> Result<Vec<u8>, ApiError> {
+        self.run_within(store, PAGE_BYTES)
+    }
+
+    fn run_within(&self, store: &dyn TraceStore, most_bytes: usize) -> Result<Vec<u8>, ApiError> {
         let all = self.query(store, None, MAX_SCANNED)?;
-        let (page, next) = match self.after {
-            // The first page is the beginning of all matches.
-            None => {
-                let page: Vec<_> = all.summaries.iter().take(self.limit).cloned().collect();
-                let last = page.last().filter(|_| all.summaries.len() > self.limit);
-                let last = last.map(|summary| Cursor { time: summary.time, id: summary.id });
-                (page, last.or(all.next))
-            }
-            // A later one is looked up by itself, so that lists go on where counts must end.
-            Some(after) => {
-                let page = self.query(store, Some(after), self.limit)?;
-                (page.summaries, page.next)
-            }
-        };
+        // The first page is the beginning of all matches. A later one is looked up by itself, so
+        // that lists go on where counts must end.
+        let later =
+            self.after.map(|after| self.query(store, Some(after), self.limit)).transpose()?;
+        let page = later.as_ref().unwrap_or(&all);
+        let mut traces: Vec<_> =
+            page.summaries.iter().take(self.limit).map(TraceShape::from).collect();
+        traces.truncate(page::fitting(&traces, most_bytes)?);
+        let next = page::next_after(&page.summaries, traces.len(), page.next);
         let range = self.criteria.range;
-        write_json(&SearchAnswer {
-            traces: page.iter().map(TraceShape::from).collect(),
+        json::write(&SearchAnswer {
+            traces,
             next: next.map(|next| {
                 PageToken::AfterTrace { time: next.time, id: next.id }.encode(self.fingerprint)
             }),
             matched: all.summaries.len(),
             scanned: all.scanned,
             complete: all.next.is_none(),
+            response_times: ResponseTimes::of(&all.summaries),
             histogram: Histogram::of(&all.summaries),
             series: Series::of(&all.summaries, range),
             facets: Facets::of(&all.summaries),
@@ -181,5 +185,43 @@ impl<'a> From<&'a Arc<TraceSummary>> for TraceShape<'a> {
             segment_count: summary.segment_count,
             revision: summary.revision,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_store::{START, TestStore, document, trace_id};
+
+    #[test]
+    fn pages_that_end_by_their_bytes_have_no_gaps_and_no_doubles() {
+        let store = TestStore::new();
+        let annotations = json!({"annotations": {"long": "x".repeat(900)}});
+        store.append_all((0..20).map(|number| document(number, annotations.clone())));
+        let check = |limit: usize, most_bytes: usize, pages: usize| {
+            let mut body = json!({"start": START, "end": START + 1, "limit": limit, "next": ""});
+            let mut ids = Vec::new();
+            for _ in 0..pages {
+                assert!(!body["next"].is_null(), "{most_bytes}: {} ids", ids.len());
+                let search = Search::read(body.to_string().as_bytes()).unwrap();
+                let answer = search.run_within(&store, most_bytes).unwrap();
+                let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+                assert_eq!(answer["matched"], 20);
+                let traces = answer["traces"].as_array().unwrap();
+                ids.extend(traces.iter().map(|trace| trace["id"].clone()));
+                body["next"] = answer["next"].clone();
+            }
+            assert!(body["next"].is_null(), "{most_bytes}");
+            let expect: Vec<_> = (0..20).rev().map(|n| json!(trace_id(n).to_string())).collect();
+            assert_eq!(ids, expect, "{most_bytes}");
+        };
+        check(20, PAGE_BYTES, 1);
+        check(7, PAGE_BYTES, 3);
+        // A trace of these has more than a thousand bytes, but not fifteen hundred.
+        check(20, 1, 20);
+        check(20, 3_000, 10);
+        check(1, 3_000, 20);
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use roentgen_model::Timestamp;
 use serde::Serialize;
 
+use crate::address::reachable;
 use crate::app::App;
-use crate::sample_traffic::reachable;
 
 /// How the server is.
 #[derive(Debug, Serialize)]

@@ -1,5 +1,8 @@
 //! One trace for the console: its rows as columns, one segment, or all documents.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
 use roentgen_model::{
     Entity, EntityKind, HttpSummary, SegmentId, ServiceId, Timestamp, Trace, TraceNode, timeline,
 };
@@ -8,7 +11,8 @@ use roentgen_store::ReceivedDocument;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{NodeRef, not_found, write_json};
+use super::{NodeRef, not_found};
+use crate::json;
 
 /// Most characters of a row's detail; the segment itself has the whole text.
 const MAX_DETAIL_CHARACTERS: usize = 200;
@@ -70,16 +74,23 @@ struct Rows<'a> {
     detail: Vec<Option<String>>,
 }
 
+/// The nodes of a trace in the order of their first rows. There may be as many as rows.
+#[derive(Debug, Default)]
+struct Nodes<'a> {
+    list: Vec<&'a ServiceId>,
+    indexes: HashMap<&'a ServiceId, usize>,
+}
+
 /// `GET /api/v1/traces/{id}`.
 pub(super) fn rows(trace: &Trace) -> Result<Vec<u8>, ApiError> {
-    let mut nodes: Vec<&ServiceId> = Vec::new();
+    let mut nodes = Nodes::default();
     let mut rows = Rows::default();
     for row in timeline(trace) {
         let Some(node) = trace.nodes.get(row.node) else { continue };
         rows.push(trace, node, row.parent, row.depth, &mut nodes);
     }
     let summary = &trace.summary;
-    write_json(&TraceAnswer {
+    json::write(&TraceAnswer {
         id: trace.id.to_string(),
         start: summary.start.as_seconds(),
         duration: summary.duration.clamped().as_seconds(),
@@ -93,9 +104,18 @@ pub(super) fn rows(trace: &Trace) -> Result<Vec<u8>, ApiError> {
         http: Http::from(&summary.http),
         entry_point: summary.entry_point.as_ref().map(NodeRef::from),
         segment_count: summary.segment_count,
-        nodes: nodes.into_iter().map(NodeRef::from).collect(),
+        nodes: nodes.list.into_iter().map(NodeRef::from).collect(),
         rows,
     })
+}
+
+impl<'a> Nodes<'a> {
+    fn index_of(&mut self, service: &'a ServiceId) -> usize {
+        *self.indexes.entry(service).or_insert_with(|| {
+            self.list.push(service);
+            self.list.len() - 1
+        })
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -105,7 +125,7 @@ impl<'a> Rows<'a> {
         node: &'a TraceNode,
         parent: Option<usize>,
         depth: usize,
-        nodes: &mut Vec<&'a ServiceId>,
+        nodes: &mut Nodes<'a>,
     ) {
         let entity = &node.entity;
         self.id.push(entity.id.to_string());
@@ -116,13 +136,8 @@ impl<'a> Rows<'a> {
             EntityKind::Segment => "segment",
             EntityKind::Subsegment => "subsegment",
         });
-        self.node.push(index_or_minus_one(trace.service_of(node).map(|service| {
-            // A trace has few nodes.
-            nodes.iter().position(|known| *known == service).unwrap_or_else(|| {
-                nodes.push(service);
-                nodes.len() - 1
-            })
-        })));
+        let service = trace.service_of(node);
+        self.node.push(index_or_minus_one(service.map(|service| nodes.index_of(service))));
         self.start_us.push((entity.start - trace.summary.start).get());
         self.duration_us.push(entity.end.map(|end| (end - entity.start).clamped().get()));
         self.status.push(entity.http.status);
@@ -153,13 +168,14 @@ fn detail(entity: &Entity) -> Option<String> {
 }
 
 fn sanitized_query(entity: &Entity) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Sql {
-        sanitized_query: Option<String>,
-        url: Option<String>,
-    }
-    let sql: Sql = serde_json::from_str(entity.member("sql")?.get()).ok()?;
-    sql.sanitized_query.or(sql.url)
+    text_of(entity.member("sql")?, &["sanitized_query", "url"])
+}
+
+/// The first of these members that is a text, whatever the others are.
+fn text_of(object: &RawValue, members: &[&str]) -> Option<String> {
+    let all: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object.get()).ok()?;
+    let text = |member: &&str| serde_json::from_str(all.get(*member)?.get()).ok();
+    members.iter().find_map(text)
 }
 
 fn aws_call(entity: &Entity) -> Option<String> {
@@ -205,7 +221,7 @@ struct Original {
 
 /// `GET /api/v1/traces/{id}/raw`.
 pub(super) fn raw(trace: &Trace, originals: &[ReceivedDocument]) -> Result<Vec<u8>, ApiError> {
-    write_json(&RawAnswer {
+    json::write(&RawAnswer {
         processed: trace
             .segments()
             .filter_map(|(_, document)| RawValue::from_string(document).ok())
@@ -229,5 +245,38 @@ impl<'a> From<&'a HttpSummary> for Http<'a> {
             client_ip: http.client_ip.as_deref(),
             user_agent: http.user_agent.as_deref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_beside_members_of_other_types() {
+        let check = |json: &str, expect: Option<&str>| {
+            let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
+            let text = text_of(&raw, &["sanitized_query", "url"]);
+            assert_eq!(text.as_deref(), expect, "{json}");
+        };
+        check(r#"{"url": "u", "sanitized_query": "q"}"#, Some("q"));
+        check(r#"{"url": "u", "sanitized_query": 5}"#, Some("u"));
+        check(r#"{"url": ["u"], "sanitized_query": "q"}"#, Some("q"));
+        check(r#"{"url": "u", "sanitized_query": null}"#, Some("u"));
+        check(r#"{"url": "x", "url": "u"}"#, Some("u"));
+        check(r#"{"user": "u"}"#, None);
+        check(r#"["q", "u"]"#, None);
+        check("7", None);
+    }
+
+    #[test]
+    fn nodes_are_numbered_in_the_order_of_their_first_rows() {
+        let id = |name: &str| ServiceId { name: name.into(), kind: None, account_id: None };
+        let services = ["a", "b", "a", "c", "b"].map(id);
+        let mut nodes = Nodes::default();
+        let indexes: Vec<_> = services.iter().map(|service| nodes.index_of(service)).collect();
+        assert_eq!(indexes, [0, 1, 0, 2, 1]);
+        let names: Vec<_> = nodes.list.iter().map(|service| &*service.name).collect();
+        assert_eq!(names, ["a", "b", "c"]);
     }
 }

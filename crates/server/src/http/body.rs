@@ -23,7 +23,8 @@ pub(crate) struct BodyBudget {
 #[derive(Debug)]
 pub(crate) struct BudgetedBody {
     pub(crate) bytes: Bytes,
-    _parts: Vec<OwnedSemaphorePermit>,
+    /// One permit for all frames: a list of them would take more memory than frames of a byte.
+    _held: OwnedSemaphorePermit,
 }
 
 impl BodyBudget {
@@ -65,7 +66,7 @@ async fn collect(
     budget: &BodyBudget,
 ) -> Result<BudgetedBody, ApiError> {
     let mut bytes = BytesMut::new();
-    let mut parts = Vec::new();
+    let mut held = budget.take(0)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             let message = format!("The body could not be read: {error}");
@@ -76,10 +77,10 @@ async fn collect(
             let message = format!("The body is too large; at most {most} bytes are taken");
             return Err(ApiError::new(ErrorKind::RequestTooLarge, message));
         }
-        parts.push(budget.take(data.len())?);
+        held.merge(budget.take(data.len())?);
         bytes.extend_from_slice(&data);
     }
-    Ok(BudgetedBody { bytes: bytes.freeze(), _parts: parts })
+    Ok(BudgetedBody { bytes: bytes.freeze(), _held: held })
 }
 
 #[cfg(test)]
@@ -98,6 +99,20 @@ mod tests {
         drop(first);
         assert_eq!(read("123").await.unwrap().bytes, "123");
         assert_eq!(read("").await.unwrap().bytes, "");
+    }
+
+    #[tokio::test]
+    async fn many_small_frames_hold_as_much_as_one() {
+        let (mut sender, body) = http_body_util::channel::Channel::<Bytes>::new(100);
+        for _ in 0..100 {
+            sender.send_data(Bytes::from_static(b"x")).await.unwrap();
+        }
+        drop(sender);
+        let budget = BodyBudget::new(&HttpLimits { body_bytes: 100, ..HttpLimits::default() });
+        let body = read_body(Body::new(body), 100, &budget).await.unwrap();
+        assert_eq!((body.bytes.len(), body._held.num_permits()), (100, 100));
+        drop(body);
+        assert_eq!(budget.memory.available_permits(), 100);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,7 +21,7 @@ pub(crate) struct Guard {
 pub(crate) enum Refusal {
     #[error(
         "The Host header names another server; ask for localhost or 127.0.0.1, or start Roentgen \
-         with --allowed-host"
+         with --allowed-host and this name"
     )]
     ForeignHost,
     #[error("Requests that a web page of another site makes are refused")]
@@ -31,9 +31,11 @@ pub(crate) enum Refusal {
 impl Guard {
     /// A server on a loopback address answers to the names of this machine only: with DNS
     /// rebinding, a foreign page could otherwise have the browser ask here and read the answer. A
-    /// server on any other address is meant to be reached, by names we do not know.
+    /// server on any other address is meant to be reached, by names we do not know unless they
+    /// are given.
     pub(crate) fn new(address: SocketAddr, allowed_hosts: &[String]) -> Self {
-        let hosts = address.ip().is_loopback().then(|| {
+        let is_closed = address.ip().is_loopback() || !allowed_hosts.is_empty();
+        let hosts = is_closed.then(|| {
             let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
             let bound = host_of(&address.to_string()).to_owned();
             own.into_iter().chain([bound]).chain(allowed_hosts.iter().cloned()).collect()
@@ -43,6 +45,14 @@ impl Guard {
 
     /// Looks at a request.
     pub(crate) fn check(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+        // Browsers tell the page behind each POST. An SDK does not, and may well reach us by a
+        // name that we do not know, such as host.docker.internal.
+        let is_sdk = method == Method::POST
+            && !headers.contains_key(ORIGIN)
+            && !headers.contains_key(SEC_FETCH_SITE);
+        if is_sdk {
+            return Ok(());
+        }
         // All browsers send a Host header; who sends none is no browser.
         let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
         if let (Some(hosts), Some(host)) = (&self.hosts, host) {
@@ -114,9 +124,39 @@ mod tests {
     }
 
     #[test]
-    fn servers_of_the_network_answer_to_any_name() {
-        let guard = Guard::new("0.0.0.0:2000".parse().unwrap(), &[]);
-        assert_eq!(guard.check(&Method::GET, &headers(&[("host", "anything")])), Ok(()));
+    fn servers_of_the_network_answer_to_any_name_unless_names_are_given() {
+        let check = |allowed: &[String], host: &'static str, expect: Result<(), Refusal>| {
+            for bind in ["0.0.0.0:2000", "192.0.2.7:2000"] {
+                let guard = Guard::new(bind.parse().unwrap(), allowed);
+                let outcome = guard.check(&Method::GET, &headers(&[("host", host)]));
+                assert_eq!(outcome, expect, "{bind} {allowed:?} {host}");
+            }
+        };
+        check(&[], "anything", Ok(()));
+        let allowed = ["traces.example".to_owned()];
+        check(&allowed, "traces.example:2000", Ok(()));
+        check(&allowed, "localhost:2000", Ok(()));
+        check(&allowed, "127.0.0.1", Ok(()));
+        check(&allowed, "anything", Err(Refusal::ForeignHost));
+        let guard = Guard::new("192.0.2.7:2000".parse().unwrap(), &allowed);
+        assert_eq!(guard.check(&Method::GET, &headers(&[("host", "192.0.2.7:2000")])), Ok(()));
+    }
+
+    #[test]
+    fn sdks_may_post_under_any_name_and_pages_may_not() {
+        let guard = Guard::new("127.0.0.1:2000".parse().unwrap(), &[]);
+        let host = ("host", "host.docker.internal:2000");
+        let check = |method: Method, list: &[(&'static str, &'static str)], ok: bool| {
+            let outcome = guard.check(&method, &headers(list));
+            let expect = if ok { Ok(()) } else { Err(Refusal::ForeignHost) };
+            assert_eq!(outcome, expect, "{method} {list:?}");
+        };
+        check(Method::POST, &[host], true);
+        check(Method::GET, &[host], false);
+        check(Method::PUT, &[host], false);
+        check(Method::POST, &[host, ("origin", "http://host.docker.internal:2000")], false);
+        check(Method::POST, &[host, ("sec-fetch-site", "same-origin")], false);
+        check(Method::POST, &[host, ("sec-fetch-site", "none")], false);
     }
 
     #[test]

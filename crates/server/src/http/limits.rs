@@ -13,7 +13,7 @@ pub struct HttpLimits {
     /// How long a body may take to arrive. The largest one then needs 4 Mbit/s.
     pub body_timeout: Duration,
     /// Bytes of all bodies that are being read or worked on, together: eight of the largest ones,
-    /// or some thousand usual ones.
+    /// or some thousand usual ones. Their buffers may be twice as long while they grow.
     pub body_bytes: usize,
 }
 

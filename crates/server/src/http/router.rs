@@ -68,8 +68,10 @@ async fn operation_or_file(State(shared): State<Shared>, request: Request) -> Re
         }
         Method::GET | Method::HEAD => assets::serve(request.uri().path(), request.headers()),
         _ => {
-            let allow = [(ALLOW, HeaderValue::from_static("GET, HEAD, POST"))];
-            (StatusCode::METHOD_NOT_ALLOWED, allow).into_response()
+            let json = br#"{"Message":"Only GET, HEAD and POST are taken"}"#.to_vec();
+            let mut reply = json_reply(StatusCode::METHOD_NOT_ALLOWED, json);
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            reply
         }
     }
 }

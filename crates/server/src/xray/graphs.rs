@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roentgen_model::{ServiceGraph, TraceId};
+use roentgen_model::ServiceGraph;
 use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
     GetTraceGraphRequest, PageToken, Service, WireTime, graph_services,
@@ -10,8 +10,9 @@ use roentgen_protocol::{
 
 use super::summaries::check_range;
 use super::trace_ids::requested_ids;
-use super::{read_request, store_failure, write_reply};
+use super::{read_request, store_failure};
 use crate::app::App;
+use crate::json;
 
 /// Nodes in a page. Graphs of real systems fit one page; the service's own figure is not
 /// documented, its console shows 10,000 nodes.
@@ -29,7 +30,7 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
         .run(move || {
             let graph = store.service_graph(range).map_err(|error| store_failure(&error))?;
             let page = Page::cut(&graph, request.next_token.as_deref(), query)?;
-            write_reply(&GetServiceGraphReply {
+            json::write(&GetServiceGraphReply {
                 start_time: WireTime(range.start),
                 end_time: WireTime(range.end),
                 services: page.services,
@@ -47,16 +48,16 @@ pub(super) async fn get_trace_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u
     let store = Arc::clone(&app.store);
     app.pool
         .run(move || {
-            let ids: Vec<TraceId> = requested.ids.iter().map(|(id, _)| *id).collect();
-            let traces = store.traces(&ids).map_err(|error| store_failure(&error))?;
             let mut graph = ServiceGraph::default();
-            for trace in traces.iter().flatten() {
-                graph.add(&trace.graph);
+            let mut query = Fingerprint::of("TraceGraph");
+            // One at a time, for the memory.
+            for (id, _) in requested.ids {
+                let traces = store.traces(&[id]).map_err(|error| store_failure(&error))?;
+                traces.iter().flatten().for_each(|trace| graph.add(&trace.graph));
+                query = query.with_id(id);
             }
-            let query =
-                ids.iter().fold(Fingerprint::of("TraceGraph"), |query, id| query.with_id(*id));
             let page = Page::cut(&graph, request.next_token.as_deref(), query.finish())?;
-            write_reply(&GetTraceGraphReply {
+            json::write(&GetTraceGraphReply {
                 services: page.services,
                 next_token: page.next_token,
             })
@@ -84,7 +85,7 @@ impl<'a> Page<'a> {
     fn cut(graph: &'a ServiceGraph, token: Option<&str>, query: u64) -> Result<Self, ApiError> {
         let mut services = graph_services(graph);
         let nodes = fingerprint(&services);
-        let first = match token.map(|token| PageToken::decode(token, query)).transpose() {
+        let first = match PageToken::read(token, query) {
             Ok(None) => 0,
             Ok(Some(PageToken::AtService { reference_id, nodes: then })) if then == nodes => {
                 reference_id
@@ -175,6 +176,11 @@ mod tests {
         assert_eq!(numbers, (0..=2 * PAGE_SERVICES).collect::<Vec<_>>());
         let first = Page::cut(&graph, None, 7).unwrap();
         assert_eq!(first.services[0].edges[0].reference_id, 2 * PAGE_SERVICES);
+    }
+
+    #[test]
+    fn an_empty_token_is_none() {
+        assert_eq!(Page::cut(&graph(3), Some(""), 7).unwrap().services.len(), 3);
     }
 
     #[test]

@@ -16,8 +16,9 @@ use roentgen_sampling::{
     RuleFields, RuleRecord, RuleSelector, RuleSet, RuleUpdate, StatisticsDocument,
 };
 
-use super::{read_request, refuse_token, required, write_reply};
+use super::{read_request, refuse_token, required};
 use crate::app::App;
+use crate::json;
 use crate::sampling_state::ChangeError;
 
 /// All rules, in the order of evaluation.
@@ -25,7 +26,7 @@ pub(super) fn get_sampling_rules(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>,
     let request: GetSamplingRulesRequest = read_request(body)?;
     refuse_token(request.next_token.as_deref())?;
     let rules = app.sampling.rules();
-    write_reply(&GetSamplingRulesReply {
+    json::write(&GetSamplingRulesReply {
         sampling_rule_records: rules.records().map(|record| shape(&rules, record)).collect(),
     })
 }
@@ -43,7 +44,7 @@ pub(super) fn get_sampling_targets(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8
     let boost_documents: Vec<_> =
         boost_documents.into_iter().map(boost_statistics).collect::<Result<_, _>>()?;
     let targets = app.sampling.targets(&documents, &boost_documents, now(app));
-    write_reply(&GetSamplingTargetsReply {
+    json::write(&GetSamplingTargetsReply {
         sampling_target_documents: targets
             .targets
             .into_iter()
@@ -82,7 +83,7 @@ pub(super) fn get_sampling_statistic_summaries(
             borrow_count: count(summary.counts.borrowed),
             sampled_count: count(summary.counts.sampled),
         });
-    write_reply(&GetSamplingStatisticSummariesReply {
+    json::write(&GetSamplingStatisticSummariesReply {
         sampling_statistic_summaries: summaries.collect(),
     })
 }
@@ -127,7 +128,7 @@ where
             let now = now(&shared);
             let outcome = shared.sampling.change(|rules| change(rules, now));
             let (rules, record) = outcome.map_err(change_failure)?;
-            write_reply(&SamplingRuleReply { sampling_rule_record: shape(&rules, &record) })
+            json::write(&SamplingRuleReply { sampling_rule_record: shape(&rules, &record) })
         })
         .await
 }

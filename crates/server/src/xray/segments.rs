@@ -3,18 +3,27 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use roentgen_model::Rejection;
 use roentgen_protocol::{
     ApiError, PutTraceSegmentsReply, PutTraceSegmentsRequest, UnprocessedTraceSegment,
 };
 use tokio::sync::oneshot;
 
-use super::{read_request, required, store_failure, write_reply};
+use super::{read_request, required, store_failure};
 use crate::app::App;
 use crate::counters::Source;
 use crate::intake::{Checked, Intake};
+use crate::json;
 
 /// Bodies up to this size are parsed where they are: that takes less than half a millisecond.
 const PARSED_INLINE_BYTES: usize = 64 << 10;
+
+/// Most refused documents that a reply names, with parts of this length. A call of fifty strings
+/// has fewer, unless they are arrays of crumbs; and an id of sixteen digits is short, unless it is
+/// none.
+const MAX_UNPROCESSED: usize = 500;
+const MAX_ID_CHARACTERS: usize = 64;
+const MAX_MESSAGE_CHARACTERS: usize = 500;
 
 /// Stores segments. Answers when they are on stable storage; documents that are refused come back
 /// in the reply, and do not keep the others from being stored.
@@ -23,7 +32,7 @@ pub(super) async fn put_trace_segments(app: &Arc<App>, body: Bytes) -> Result<Ve
         check(&app.intake, &body)?
     } else {
         let intake = Arc::clone(&app.intake);
-        app.pool.run(move || check(&intake, &body)).await?
+        app.parsing.run(move || check(&intake, &body)).await?
     };
     let Checked { accepted, rejections } = checked;
     if !accepted.is_empty() {
@@ -36,16 +45,35 @@ pub(super) async fn put_trace_segments(app: &Arc<App>, body: Bytes) -> Result<Ve
         let outcome = is_stored.await.unwrap_or(Err(roentgen_store::StoreError::Closed));
         outcome.map_err(|error| store_failure(&error))?;
     }
-    write_reply(&PutTraceSegmentsReply {
-        unprocessed_trace_segments: rejections
-            .into_iter()
-            .map(|rejection| UnprocessedTraceSegment {
-                error_code: rejection.code.as_str(),
-                message: rejection.to_string(),
-                id: rejection.id,
-            })
-            .collect(),
-    })
+    json::write(&PutTraceSegmentsReply { unprocessed_trace_segments: unprocessed(rejections) })
+}
+
+/// The refused documents as the caller is told of them.
+fn unprocessed(rejections: Vec<Rejection>) -> Vec<UnprocessedTraceSegment> {
+    let more = rejections.len().saturating_sub(MAX_UNPROCESSED);
+    let first_left_out = rejections.get(MAX_UNPROCESSED).map(|rejection| rejection.code.as_str());
+    let listed = rejections.into_iter().take(MAX_UNPROCESSED);
+    let mut unprocessed: Vec<_> = listed
+        .map(|rejection| UnprocessedTraceSegment {
+            error_code: rejection.code.as_str(),
+            message: shortened(rejection.to_string(), MAX_MESSAGE_CHARACTERS),
+            id: rejection.id.map(|id| shortened(id, MAX_ID_CHARACTERS)),
+        })
+        .collect();
+    unprocessed.extend(first_left_out.map(|error_code| UnprocessedTraceSegment {
+        error_code,
+        message: format!("{more} more documents were refused, for this reason or others"),
+        id: None,
+    }));
+    unprocessed
+}
+
+fn shortened(mut text: String, most_characters: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most_characters) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn check(intake: &Intake, body: &[u8]) -> Result<Checked, ApiError> {
@@ -62,4 +90,51 @@ fn check(intake: &Intake, body: &[u8]) -> Result<Checked, ApiError> {
         all.rejections.append(&mut checked.rejections);
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use roentgen_model::{RejectionCode, Scope};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::test_store::document;
+    use crate::work_pool::WorkPool;
+
+    #[test]
+    fn replies_stay_small_whatever_was_refused() {
+        let rejection = |length: usize| Rejection {
+            code: RejectionCode::InvalidId,
+            scope: Scope::Segment,
+            id: Some("ä".repeat(length)),
+            trace_id: None,
+            cause: "x".repeat(length),
+        };
+        let long = vec![rejection(10_000); MAX_UNPROCESSED];
+        assert_eq!(unprocessed(long.clone()).len(), MAX_UNPROCESSED);
+        let all = unprocessed([long, vec![rejection(1); 24_500]].concat());
+        assert_eq!(all.len(), MAX_UNPROCESSED + 1);
+        assert_eq!(all[0].id, Some(format!("{}…", "ä".repeat(MAX_ID_CHARACTERS))));
+        assert_eq!(all[0].message.chars().count(), MAX_MESSAGE_CHARACTERS + 1);
+        let last = &all[MAX_UNPROCESSED];
+        assert!(last.message.starts_with("24500 more documents"), "{}", last.message);
+        let reply = PutTraceSegmentsReply { unprocessed_trace_segments: all };
+        assert!(json::write(&reply).unwrap().len() < 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn large_bodies_do_not_wait_for_queries() {
+        let directory = tempfile::TempDir::new().unwrap();
+        // No place for a query.
+        let app = Arc::new(App { pool: WorkPool::new(0), ..App::for_tests(directory.path()) });
+        let documents: Vec<String> = (0..40)
+            .map(|number| document(number, json!({"metadata": {"x": "y".repeat(2_000)}})))
+            .map(|document| document.to_string())
+            .collect();
+        let body = json!({"TraceSegmentDocuments": documents}).to_string();
+        assert!(body.len() > PARSED_INLINE_BYTES);
+        let reply = put_trace_segments(&app, Bytes::from(body)).await.unwrap();
+        assert_eq!(reply, br#"{"UnprocessedTraceSegments":[]}"#);
+    }
 }

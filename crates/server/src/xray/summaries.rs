@@ -7,14 +7,19 @@ use roentgen_protocol::{
     ApiError, Fingerprint, GetTraceSummariesReply, GetTraceSummariesRequest, PageToken,
     SamplingStrategy, TraceSummaryShape, WireTime,
 };
-use roentgen_store::{Cursor, SummaryPage, SummaryQuery, TimeRange, TimeRangeType};
+use roentgen_store::{Cursor, SummaryPage, SummaryQuery, TimeRange, TimeRangeType, TraceStore};
 
-use super::{read_request, required, store_failure, write_reply};
+use super::{read_request, required, store_failure};
 use crate::app::App;
+use crate::json;
+use crate::page;
 
-/// Summaries in a page. The service's figure is not documented; 100 keep a page below 100 KB for
-/// usual traces.
+/// Most summaries in a page. The service's figure is not documented; 100 keep a page below 100 KB
+/// for usual traces.
 const PAGE_SUMMARIES: usize = 100;
+
+/// Length at which a page ends before that: a trace may have 500 annotations of 1,000 characters.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// Most summaries looked at for one page, so that a rare match costs a bounded time; the page may
 /// then be short or empty and still have a NextToken.
@@ -35,21 +40,7 @@ struct Query {
 pub(super) async fn get_trace_summaries(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let query = Query::check(read_request(body)?)?;
     let store = Arc::clone(&app.store);
-    app.pool
-        .run(move || {
-            let page = store
-                .summaries(&SummaryQuery {
-                    range: query.range,
-                    range_type: query.range_type,
-                    after: query.after,
-                    limit: PAGE_SUMMARIES,
-                    scan_limit: PAGE_SCANNED,
-                    matches: &|summary| query.is_sampled(summary),
-                })
-                .map_err(|error| store_failure(&error))?;
-            write_reply(&query.reply(&page))
-        })
-        .await
+    app.pool.run(move || query.run(&*store, PAGE_BYTES)).await
 }
 
 impl Query {
@@ -77,15 +68,26 @@ impl Query {
             .with_text(type_name)
             .with_number(fixed_rate.unwrap_or(1.0).to_bits())
             .finish();
-        let after = match request.next_token {
-            None => None,
-            Some(token) => match PageToken::decode(&token, fingerprint) {
-                Ok(PageToken::AfterTrace { time, id }) => Some(Cursor { time, id }),
-                Ok(_) => return Err(ApiError::invalid("NextToken is not of this operation")),
-                Err(fault) => return Err(ApiError::invalid(fault.to_string())),
-            },
+        let after = match PageToken::read(request.next_token.as_deref(), fingerprint) {
+            Ok(None) => None,
+            Ok(Some(PageToken::AfterTrace { time, id })) => Some(Cursor { time, id }),
+            Ok(Some(_)) => return Err(ApiError::invalid("NextToken is not of this operation")),
+            Err(fault) => return Err(ApiError::invalid(fault.to_string())),
         };
         Ok(Self { range, range_type, fixed_rate, after, fingerprint })
+    }
+
+    fn run(&self, store: &dyn TraceStore, most_bytes: usize) -> Result<Vec<u8>, ApiError> {
+        let page = store.summaries(&SummaryQuery {
+            range: self.range,
+            range_type: self.range_type,
+            after: self.after,
+            limit: PAGE_SUMMARIES,
+            scan_limit: PAGE_SCANNED,
+            matches: &|summary| self.is_sampled(summary),
+        });
+        let page = page.map_err(|error| store_failure(&error))?;
+        json::write(&self.reply(&page, most_bytes)?)
     }
 
     /// Whether sampling keeps this trace: the same traces on every page and for every caller.
@@ -98,21 +100,28 @@ impl Query {
         })
     }
 
-    fn reply<'a>(&self, page: &'a SummaryPage) -> GetTraceSummariesReply<'a> {
-        GetTraceSummariesReply {
-            trace_summaries: page
-                .summaries
-                .iter()
-                .map(|summary| TraceSummaryShape::new(summary, self.matched_at(summary)))
-                .collect(),
+    fn reply<'a>(
+        &self,
+        page: &'a SummaryPage,
+        most_bytes: usize,
+    ) -> Result<GetTraceSummariesReply<'a>, ApiError> {
+        let shapes = page
+            .summaries
+            .iter()
+            .map(|summary| TraceSummaryShape::new(summary, self.matched_at(summary)));
+        let mut trace_summaries: Vec<_> = shapes.collect();
+        trace_summaries.truncate(page::fitting(&trace_summaries, most_bytes)?);
+        let next = page::next_after(&page.summaries, trace_summaries.len(), page.next);
+        Ok(GetTraceSummariesReply {
+            trace_summaries,
             // Newest first, so the stretch of time that this page covers begins where the next
             // page goes on.
-            approximate_time: WireTime(page.next.map_or(self.range.start, |next| next.time)),
+            approximate_time: WireTime(next.map_or(self.range.start, |next| next.time)),
             traces_processed_count: page.scanned,
-            next_token: page.next.map(|next| {
+            next_token: next.map(|next| {
                 PageToken::AfterTrace { time: next.time, id: next.id }.encode(self.fingerprint)
             }),
-        }
+        })
     }
 
     /// The moment that put the trace into the range, where that is not the time of its id.
@@ -147,5 +156,40 @@ fn check_strategy(strategy: SamplingStrategy) -> Result<Option<f64>, ApiError> {
             _ => Err(ApiError::invalid("SamplingStrategy.Value must be between 0 and 1")),
         },
         Some(_) => Err(ApiError::invalid("SamplingStrategy.Name must be PartialScan or FixedRate")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::test_store::{START, TestStore, document, trace_id};
+
+    #[test]
+    fn pages_that_end_by_their_bytes_have_no_gaps_and_no_doubles() {
+        let store = TestStore::new();
+        let annotations = json!({"annotations": {"long": "x".repeat(900)}});
+        store.append_all((0..20).map(|number| document(number, annotations.clone())));
+        let check = |most_bytes: usize, pages: usize| {
+            let mut request = json!({"StartTime": START, "EndTime": START + 1, "NextToken": ""});
+            let mut ids = Vec::new();
+            for _ in 0..pages {
+                assert!(!request["NextToken"].is_null(), "{most_bytes}: {} ids", ids.len());
+                let query = serde_json::from_value(request.clone()).unwrap();
+                let reply = Query::check(query).unwrap().run(&store, most_bytes).unwrap();
+                let reply: Value = serde_json::from_slice(&reply).unwrap();
+                let summaries = reply["TraceSummaries"].as_array().unwrap();
+                ids.extend(summaries.iter().map(|summary| summary["Id"].clone()));
+                request["NextToken"] = reply["NextToken"].clone();
+            }
+            assert!(request["NextToken"].is_null(), "{most_bytes}");
+            let expect: Vec<_> = (0..20).rev().map(|n| json!(trace_id(n).to_string())).collect();
+            assert_eq!(ids, expect, "{most_bytes}");
+        };
+        check(PAGE_BYTES, 1);
+        // A summary of these has more than a thousand bytes, but not two thousand.
+        check(1, 20);
+        check(4_000, 10);
     }
 }

@@ -7,8 +7,9 @@ use roentgen_protocol::{
     ApiError, PutTelemetryRecordsReply, PutTelemetryRecordsRequest, TelemetryRecord,
 };
 
-use super::{read_request, required, write_reply};
+use super::{read_request, required};
 use crate::app::App;
+use crate::json;
 
 /// Takes what daemons report about themselves into our own counters; X-Ray has no operation to
 /// read it back.
@@ -28,7 +29,7 @@ pub(super) fn put_telemetry_records(app: &Arc<App>, body: &[u8]) -> Result<Vec<u
         counters.into_iter().zip(fates).for_each(|(counter, count)| counter.add(count));
         telemetry.connection_errors.iter().zip(errors).for_each(add);
     }
-    write_reply(&PutTelemetryRecordsReply::default())
+    json::write(&PutTelemetryRecordsReply::default())
 }
 
 /// The counts of a record, in the order of the counters.
@@ -63,12 +64,11 @@ fn counts(record: &TelemetryRecord) -> Result<Counted, ApiError> {
     Ok(Counted { fates, errors })
 }
 
-/// A count as 32-bit integers of the API allow it, and not negative.
+/// A count as the API's integers, of 32 bits with a sign, allow it, and not negative.
 fn count(member: &str, value: Option<i64>) -> Result<u64, ApiError> {
     let value = value.unwrap_or_default();
-    u32::try_from(value)
-        .map(u64::from)
-        .map_err(|_| ApiError::invalid(format!("{member} must be a count, not {value}")))
+    let count = i32::try_from(value).ok().and_then(|count| u64::try_from(count).ok());
+    count.ok_or_else(|| ApiError::invalid(format!("{member} must be a count, not {value}")))
 }
 
 fn at_most(member: &str, value: Option<&str>, most: usize) -> Result<(), ApiError> {

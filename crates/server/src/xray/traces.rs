@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use roentgen_model::TraceId;
 use roentgen_protocol::{ApiError, BatchGetTracesReply, BatchGetTracesRequest, Segment, Trace};
+use roentgen_store::TraceStore;
 
-use super::trace_ids::requested_ids;
-use super::{read_request, refuse_token, store_failure, write_reply};
+use super::trace_ids::{RequestedIds, requested_ids};
+use super::{read_request, refuse_token, store_failure};
 use crate::app::App;
+use crate::json;
+
+/// Length at which a reply is complete. No usual trace comes near it, but five of the largest
+/// would be some hundred megabytes; the ids that are left come back as unprocessed, and can be
+/// asked for by themselves.
+const MAX_REPLY_BYTES: usize = 64 << 20;
 
 /// Whole traces with their processed documents. There is always one page.
 pub(super) async fn batch_get_traces(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
@@ -15,21 +21,33 @@ pub(super) async fn batch_get_traces(app: &Arc<App>, body: &[u8]) -> Result<Vec<
     let requested = requested_ids(request.trace_ids)?;
     refuse_token(request.next_token.as_deref())?;
     let store = Arc::clone(&app.store);
-    app.pool
-        .run(move || {
-            let ids: Vec<TraceId> = requested.ids.iter().map(|(id, _)| *id).collect();
-            let traces = store.traces(&ids).map_err(|error| store_failure(&error))?;
-            let mut reply = BatchGetTracesReply::default();
-            for ((_, text), trace) in requested.ids.into_iter().zip(traces) {
-                match trace {
-                    Some(trace) => reply.traces.push(shape(&trace)),
-                    None => reply.unprocessed_trace_ids.push(text),
-                }
+    app.pool.run(move || reply(&*store, requested, MAX_REPLY_BYTES)).await
+}
+
+/// Loads, assembles and writes one trace after the other. The first one is always written, however
+/// large it is.
+fn reply(
+    store: &dyn TraceStore,
+    requested: RequestedIds,
+    most_bytes: usize,
+) -> Result<Vec<u8>, ApiError> {
+    let mut reply = BatchGetTracesReply::default();
+    let mut unprocessed = Vec::new();
+    for (id, text) in requested.ids {
+        let trace = if reply.bytes() < most_bytes {
+            store.traces(&[id]).map_err(|error| store_failure(&error))?.pop().flatten()
+        } else {
+            None
+        };
+        match trace {
+            Some(trace) => {
+                reply.push(&shape(&trace)).map_err(|error| json::unwritable(&error))?;
             }
-            reply.unprocessed_trace_ids.extend(requested.malformed);
-            write_reply(&reply)
-        })
-        .await
+            None => unprocessed.push(text),
+        }
+    }
+    unprocessed.extend(requested.malformed);
+    reply.finish(&unprocessed).map_err(|error| json::unwritable(&error))
 }
 
 fn shape(trace: &roentgen_model::Trace) -> Trace {
@@ -41,5 +59,33 @@ fn shape(trace: &roentgen_model::Trace) -> Trace {
             .segments()
             .map(|(id, document)| Segment { id: id.to_string(), document })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::test_store::{TestStore, document, trace_id};
+
+    #[test]
+    fn one_trace_is_loaded_at_a_time_until_the_reply_is_long_enough() {
+        let store = TestStore::new();
+        store.append_all((1..=4).map(|number| document(number, json!({}))));
+        let check = |most_bytes: usize, expect: (usize, usize)| {
+            let ids = (1..=5).map(|number| (trace_id(number), number.to_string())).collect();
+            let requested = RequestedIds { ids, malformed: vec!["x".to_owned()] };
+            let reply: Value =
+                serde_json::from_slice(&reply(&store, requested, most_bytes).unwrap()).unwrap();
+            let count = |list: &str| reply[list].as_array().unwrap().len();
+            assert_eq!((count("Traces"), count("UnprocessedTraceIds")), expect, "{most_bytes}");
+            reply.to_string().len()
+        };
+        let all = check(usize::MAX, (4, 2));
+        check(all / 3, (2, 4));
+        // No bound keeps the first trace away.
+        check(20, (1, 5));
+        assert_eq!(store.most_traces_at_once(), 1);
     }
 }

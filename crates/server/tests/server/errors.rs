@@ -15,6 +15,7 @@ fn unknown_paths_are_unknown_operations() {
     }
     let reply = server.send("DELETE", "/Traces", &[], b"");
     assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD, POST")));
+    assert!(reply.json()["Message"].is_string(), "{}", reply.text());
 }
 
 #[test]
@@ -73,12 +74,15 @@ fn signed_unsigned_and_oddly_typed_requests_are_all_answered() {
 #[test]
 fn foreign_hosts_and_pages_are_turned_away() {
     let server = Running::start();
-    let evil = [("Host", "evil.example:2000")];
+    // As a page of evil.example does whose name was bound to our address meanwhile.
+    let evil = [("Host", "evil.example:2000"), ("Origin", "http://evil.example:2000")];
     for (method, path) in [("GET", "/"), ("GET", "/api/v1/status"), ("POST", "/Traces")] {
         let reply = server.send(method, path, &evil, b"");
         let message = reply.assert_error(403, "AccessDeniedException");
         assert!(message.contains("--allowed-host"), "{message}");
     }
+    let container = [("Host", "host.docker.internal:2000")];
+    assert_eq!(server.send("POST", "/GetSamplingRules", &container, b"").status, 200);
     let port = server.address.port();
     let own = format!("localhost:{port}");
     assert_eq!(server.send("GET", "/healthz", &[("Host", &own)], b"").status, 200);

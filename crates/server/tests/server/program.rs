@@ -128,8 +128,8 @@ fn help_teaches() {
 #[test]
 fn sample_traffic_needs_a_rate() {
     let directory = TempDir::new().unwrap();
-    let (code, _, error) = run(&directory, &["sample-traffic", "--rate", "0"]);
-    assert_eq!(code, Some(1));
+    let (code, out, error) = run(&directory, &["sample-traffic", "--rate", "0"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
     assert!(error.contains("0 requests per second are not possible"), "{error}");
     let (code, _, error) = run(&directory, &["sample-traffic", "--to", "nowhere"]);
     assert_eq!(code, Some(1));

@@ -16,6 +16,18 @@ fn acknowledged_segments_can_be_read_at_once_and_are_kept_byte_for_byte() {
     let raw = server.get(&format!("/api/v1/traces/{id}/raw")).json();
     assert_eq!(raw["originals"][0]["document"], document);
     assert_eq!(raw["processed"][0]["unknown_member"], json!([1, {"x": null}]));
+    assert_eq!(server.metric("roentgen_store_stored_documents_total"), 1);
+    for nothing in [
+        "roentgen_store_overloaded_documents_total",
+        "roentgen_store_damaged_stretches_total",
+        "roentgen_store_damaged_bytes_total",
+        "roentgen_store_torn_bytes_total",
+    ] {
+        assert_eq!(server.metric(nothing), 0, "{nothing}");
+    }
+    server.wait_for("the index", |server| {
+        (server.metric("roentgen_store_unindexed_documents") == 0).then_some(())
+    });
 }
 
 #[test]
@@ -145,6 +157,7 @@ fn requests_that_make_no_sense() {
         "TraceSegmentDocuments is required",
     );
     check(b"{", "SerializationException", "EOF");
+    check(br#"[["{}"]]"#, "SerializationException", "expected a JSON object");
     check(b"\xff\xfe", "SerializationException", "expected value");
     check(br#"{"TraceSegmentDocuments":"x"}"#, "SerializationException", "a sequence");
     check(br#"{"TraceSegmentDocuments":[{}]}"#, "SerializationException", "a string");

@@ -48,6 +48,10 @@ fn records_that_make_no_sense_are_refused_as_a_whole() {
         "SegmentsSentCount must be a count, not -1",
     );
     check(
+        json!({"TelemetryRecords": [good, {"Timestamp": 1, "SegmentsSentCount": 1_u64 << 31}]}),
+        "SegmentsSentCount must be a count, not 2147483648",
+    );
+    check(
         json!({"TelemetryRecords": [good], "EC2InstanceId": "i".repeat(21)}),
         "EC2InstanceId must have at most 20 characters, not 21",
     );

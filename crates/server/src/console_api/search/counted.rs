@@ -56,6 +56,16 @@ pub(super) struct Series {
     counts: Counts,
 }
 
+/// The response times of all that have one, exactly; nothing when none has.
+#[derive(Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ResponseTimes {
+    /// Seconds.
+    average_response_time: Option<f64>,
+    /// The shortest one that 95 % do not exceed, seconds.
+    p95_response_time: Option<f64>,
+}
+
 /// The most frequent values, most frequent first.
 #[derive(Debug, Serialize)]
 pub(super) struct Facets {
@@ -133,6 +143,24 @@ fn bin_exponent(time: Micros) -> i32 {
 
 fn edge(exponent: i32) -> f64 {
     10_f64.powf(f64::from(exponent) / f64::from(BINS_PER_DECADE))
+}
+
+impl ResponseTimes {
+    pub(super) fn of(summaries: &Summaries) -> Self {
+        let times = summaries.iter().filter_map(|summary| summary.response_time);
+        let mut times: Vec<i64> = times.map(|time| time.clamped().get()).collect();
+        // The nearest rank: of 20, the 19th.
+        let Some(rank) = (times.len() * 95).div_ceil(100).checked_sub(1) else {
+            return Self::default();
+        };
+        let sum: i128 = times.iter().copied().map(i128::from).sum();
+        let (_, p95, _) = times.select_nth_unstable(rank);
+        let p95 = Micros::new(*p95).as_seconds();
+        Self {
+            average_response_time: Some(sum as f64 / times.len() as f64 / 1e6),
+            p95_response_time: Some(p95),
+        }
+    }
 }
 
 impl Series {
@@ -252,6 +280,22 @@ mod tests {
         let histogram = Histogram::of(&[]);
         assert_eq!(histogram.edges.len(), histogram.counts.ok.len() + 1);
         assert!(histogram.counts.ok.iter().all(|count| *count == 0));
+    }
+
+    #[test]
+    fn response_times_are_exact() {
+        let check = |times: &[f64], average: Option<f64>, p95: Option<f64>| {
+            let traces: Vec<_> = times.iter().map(|time| trace(1, 0, *time, 200)).collect();
+            let expect = ResponseTimes { average_response_time: average, p95_response_time: p95 };
+            assert_eq!(ResponseTimes::of(&traces), expect, "{times:?}");
+        };
+        check(&[], None, None);
+        check(&[0.25], Some(0.25), Some(0.25));
+        check(&[3.0, 1.0], Some(2.0), Some(3.0));
+        let up_to = |last: u32| (1..=last).rev().map(f64::from).collect::<Vec<_>>();
+        check(&up_to(20), Some(10.5), Some(19.0));
+        check(&up_to(21), Some(11.0), Some(20.0));
+        check(&up_to(100), Some(50.5), Some(95.0));
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! A real store for tests, which tells how it was asked.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use roentgen_model::{Document, ServiceGraph, Trace, TraceId};
+use roentgen_ops::{Clock as _, SystemClock};
+use roentgen_store::{
+    Acknowledge, EmbeddedStore, ReceivedDocument, StoreError, StoreOptions, StoreStatus,
+    SummaryPage, SummaryQuery, TimeRange, TraceStore,
+};
+use serde_json::{Value, json};
+
+use crate::intake::epoch_time;
+
+/// The second in the ids of [`trace_id`], and the start of each [`document`].
+pub(crate) const START: u32 = 1_500_000_000;
+
+/// A store in a directory of its own.
+#[derive(Debug)]
+pub(crate) struct TestStore {
+    inner: EmbeddedStore,
+    most_traces_at_once: AtomicUsize,
+    /// Closing waits until the other end of this says so, or goes away.
+    closing: Mutex<Option<mpsc::Receiver<()>>>,
+    _directory: tempfile::TempDir,
+}
+
+/// The id of a trace, higher for higher numbers.
+pub(crate) fn trace_id(number: u32) -> TraceId {
+    format!("1-{START:08x}-{number:024x}").parse().unwrap()
+}
+
+/// A segment of one second, alone in its trace, with these members besides.
+pub(crate) fn document(number: u32, members: Value) -> Value {
+    let mut document = json!({
+        "trace_id": trace_id(number).to_string(), "id": "53995c3f42cd8ad8", "name": "shop",
+        "start_time": START, "end_time": START + 1,
+    });
+    document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    document
+}
+
+impl TestStore {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::TempDir::new().unwrap();
+        let options = StoreOptions::new(directory.path());
+        Self {
+            inner: EmbeddedStore::open(options, Arc::new(SystemClock)).unwrap(),
+            most_traces_at_once: AtomicUsize::new(0),
+            closing: Mutex::new(None),
+            _directory: directory,
+        }
+    }
+
+    /// Stores documents and waits for it.
+    pub(crate) fn append_all(&self, documents: impl IntoIterator<Item = Value>) {
+        let received = epoch_time(SystemClock.now());
+        let documents = documents
+            .into_iter()
+            .map(|document| {
+                let bytes = document.to_string().into_bytes();
+                let trace_id = Document::parse(&bytes).unwrap().trace_id;
+                ReceivedDocument { trace_id, received, bytes }
+            })
+            .collect();
+        let (done, is_stored) = mpsc::channel();
+        let acknowledge = Box::new(move |outcome| done.send(outcome).unwrap());
+        self.inner.append(documents, acknowledge).unwrap();
+        is_stored.recv().unwrap().unwrap();
+    }
+
+    /// The most traces that one call asked for.
+    pub(crate) fn most_traces_at_once(&self) -> usize {
+        self.most_traces_at_once.load(Ordering::Relaxed)
+    }
+
+    /// Lets closing wait for a word, or the end, of the sender.
+    pub(crate) fn hold_closing(&self) -> mpsc::Sender<()> {
+        let (release, is_released) = mpsc::channel();
+        *self.closing.lock().unwrap() = Some(is_released);
+        release
+    }
+}
+
+impl TraceStore for TestStore {
+    fn append(
+        &self,
+        documents: Vec<ReceivedDocument>,
+        done: Acknowledge,
+    ) -> Result<(), StoreError> {
+        self.inner.append(documents, done)
+    }
+
+    fn traces(&self, ids: &[TraceId]) -> Result<Vec<Option<Trace>>, StoreError> {
+        self.most_traces_at_once.fetch_max(ids.len(), Ordering::Relaxed);
+        self.inner.traces(ids)
+    }
+
+    fn originals(&self, id: TraceId) -> Result<Vec<ReceivedDocument>, StoreError> {
+        self.inner.originals(id)
+    }
+
+    fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError> {
+        self.inner.summaries(query)
+    }
+
+    fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
+        self.inner.service_graph(range)
+    }
+
+    fn status(&self) -> StoreStatus {
+        self.inner.status()
+    }
+
+    fn close(&self) {
+        if let Some(is_released) = self.closing.lock().unwrap().take() {
+            let _ = is_released.recv();
+        }
+        self.inner.close();
+    }
+}
