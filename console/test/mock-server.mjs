@@ -131,7 +131,9 @@ function search(state, filter) {
   }
   const from = Number(filter.next ?? 0), limit = filter.limit ?? 100
   return {
-    traces: found.slice(from, from + limit), next: from + limit < found.length ? String(from + limit) : null, matched: found.length, scanned: inRange.length, complete: true, histogram, series,
+    traces: found.slice(from, from + limit), next: from + limit < found.length ? String(from + limit) : null, matched: found.length, scanned: inRange.length, complete: true,
+    averageResponseTime: times.length ? times.reduce((sum, time) => sum + time, 0) / times.length : null,
+    p95ResponseTime: times.toSorted((a, b) => a - b)[Math.ceil(times.length * 0.95) - 1] ?? null, histogram, series,
     facets: { service: facet((t) => t.services.map((s) => s.name)), url: facet((t) => [t.http.url]), status: facet((t) => [t.http.status]), method: facet((t) => [t.http.method]), user: facet((t) => t.users) },
   }
 }

@@ -88,6 +88,9 @@ export interface SearchAnswer {
   scanned: number
   /** False when the server stopped before it had looked at every trace in the range; the counts cover the newest. */
   complete: boolean
+  /** Over all matches, in seconds; null when none has a response time. */
+  averageResponseTime: number | null
+  p95ResponseTime: number | null
   /** Response times; bin i lies between edges i and i + 1. */
   histogram: OutcomeSeries & { edges: number[] }
   series: OutcomeSeries & { start: number; step: number }

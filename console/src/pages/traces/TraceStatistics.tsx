@@ -1,25 +1,22 @@
 // The figures over the list: how many traces match, how they ended, how long they took. A click on an outcome filters.
 
-import type { Outcome, SearchAnswer, TraceSummary } from '../../api/internal.ts'
+import type { Outcome, SearchAnswer } from '../../api/internal.ts'
 import { formatCount, formatDuration, formatShare } from '../../model/format.ts'
-import { binsFromEdges, type Bin } from '../../model/histogram.ts'
-import { OUTCOME_LABEL, OUTCOMES, totalCount } from '../../model/outcome.ts'
+import { OUTCOME_LABEL, OUTCOMES } from '../../model/outcome.ts'
 import { OutcomeGlyph } from '../../ui/glyphs.tsx'
 
 interface Props {
   answer: SearchAnswer
-  traces: readonly TraceSummary[]
   outcomes: readonly Outcome[]
   onOutcomes: (outcomes: Outcome[]) => void
 }
 
-export function TraceStatistics({ answer, traces, outcomes, onOutcomes }: Props) {
+export function TraceStatistics({ answer, outcomes, onOutcomes }: Props) {
   const { matched, scanned, complete, series } = answer
-  const bins = binsFromEdges(answer.histogram)
   const count = (outcome: Outcome) => series[outcome].reduce((sum, value) => sum + value, 0)
   const toggle = (outcome: Outcome) =>
     onOutcomes(outcomes.includes(outcome) ? outcomes.filter((other) => other !== outcome) : [...outcomes, outcome])
-  const average = averageResponseTime(traces, matched, bins)
+  const time = (seconds: number | null) => (seconds === null ? '–' : formatDuration(seconds))
   return (
     <div className="figures">
       <div className="figure">
@@ -50,36 +47,12 @@ export function TraceStatistics({ answer, traces, outcomes, onOutcomes }: Props)
       ))}
       <div className="figure">
         <span className="figure-label">Average response time</span>
-        <span className="figure-value">{average ?? '–'}</span>
+        <span className="figure-value">{time(answer.averageResponseTime)}</span>
       </div>
       <div className="figure">
         <span className="figure-label">p95 response time</span>
-        <span className="figure-value">{quantile(bins, 0.95) ?? '–'}</span>
+        <span className="figure-value">{time(answer.p95ResponseTime)}</span>
       </div>
     </div>
   )
-}
-
-/** Exact while every match is loaded; else from the middle of the bars, and marked as such. */
-function averageResponseTime(traces: readonly TraceSummary[], matched: number, bins: readonly Bin[]): string | null {
-  if (matched === 0) return null
-  if (traces.length === matched) {
-    const times = traces.flatMap((trace) => trace.responseTime ?? [])
-    return times.length === 0 ? null : formatDuration(times.reduce((sum, time) => sum + time, 0) / times.length)
-  }
-  const total = bins.reduce((sum, bin) => sum + totalCount(bin.counts), 0)
-  if (total === 0) return null
-  const sum = bins.reduce((so, bin) => so + ((bin.low + bin.high) / 2) * totalCount(bin.counts), 0)
-  return `≈ ${formatDuration(sum / total)}`
-}
-
-/** The upper end of the bar in which the share is reached. */
-function quantile(bins: readonly Bin[], share: number): string | null {
-  const total = bins.reduce((sum, bin) => sum + totalCount(bin.counts), 0)
-  let below = 0
-  for (const bin of bins) {
-    below += totalCount(bin.counts)
-    if (total > 0 && below >= total * share) return formatDuration(bin.high)
-  }
-  return null
 }

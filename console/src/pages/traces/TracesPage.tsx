@@ -62,7 +62,6 @@ export function TracesPage() {
         {answer && (
           <TraceStatistics
             answer={answer}
-            traces={traces}
             outcomes={filter.outcomes}
             onOutcomes={(outcomes) => setFilter({ ...filter, outcomes })}
           />
