@@ -89,7 +89,8 @@ def _requests(trace: ExpectedTrace) -> Iterator[tuple[Node, Node, Document]]:
         caller = trace.entities.get(segment.parent_id or "")
         caller_segment = trace.segment_of(caller) if caller else None
         if caller is None or caller_segment is None:
-            yield (segment.name, "client"), _node_of(segment), segment.document
+            if segment.parent_id is None:
+                yield (segment.name, "client"), _node_of(segment), segment.document
         else:
             answered.add(caller.id)
             timed = segment if caller.is_segment else caller

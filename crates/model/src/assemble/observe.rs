@@ -33,7 +33,7 @@ pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
         let Some(service) = &node.service else { continue };
         let entity = &node.entity;
         let caller = caller_of(nodes, node);
-        graph.nodes.push(observe_node(service, entity, !node.is_inferred, is_root(nodes, node)));
+        graph.nodes.push(observe_node(service, entity, !node.is_inferred, is_first(node)));
         match caller {
             // One call may reach a service in several segments (a retry below the SDK): for the
             // caller it remains one call. A segment that calls without a subsegment speaks of no
@@ -44,7 +44,7 @@ pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
                     graph.edges.push(observe_edge(from, service, call));
                 }
             }
-            None if is_root(nodes, node) => {
+            None if is_first(node) => {
                 let client = ServiceId::client_of(service);
                 graph.edges.push(observe_edge(&client, service, entity));
                 graph.nodes.push(observe_node(&client, entity, false, false));
@@ -53,6 +53,13 @@ pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
         }
     }
     graph
+}
+
+/// Whether a segment began its request: it names no parent. One whose parent is missing may have a
+/// caller that still has to report (callers end last), or one that never will; a client drawn for
+/// it would come and go while traffic runs.
+fn is_first(node: &TraceNode) -> bool {
+    node.entity.kind == EntityKind::Segment && !node.is_inferred && node.entity.parent_id.is_none()
 }
 
 /// Whether a segment is the first of its request as far as the trace knows: no caller, or one

@@ -36,7 +36,7 @@ impl Document {
     ///
     /// # Errors
     /// A [`Rejection`] with X-Ray's code when the document is not JSON, is larger than
-    /// [`MAX_DOCUMENT_BYTES`], nests deeper than [`MAX_NESTING`], or misses or misuses what a
+    /// [`MAX_DOCUMENT_BYTES`], nests deeper than [`MAX_NESTING`](crate::MAX_NESTING), or misses or misuses what a
     /// (sub)segment must have. One bad subsegment refuses the whole document, as X-Ray does.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
         if bytes.len() > MAX_DOCUMENT_BYTES {

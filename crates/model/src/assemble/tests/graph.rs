@@ -71,6 +71,22 @@ fn segments_called_without_a_subsegment_are_calls_each() {
 }
 
 #[test]
+fn a_segment_whose_caller_is_missing_has_no_client() {
+    let callee = document(3, r#""name":"b","parent_id":"0000000000000002""#);
+    let trace = put_together(std::slice::from_ref(&callee));
+    assert_eq!(edges(&trace), "");
+    assert!(trace.graph.nodes.iter().all(|node| !node.is_root));
+    assert_eq!(trace.summary.entry_point.as_ref().map(|s| &*s.name), Some("b"));
+    check(
+        &[with_call(r#""name":"b","namespace":"remote""#), callee],
+        expect![[r#"
+            app(AWS::ECS::Container) -> b 1/0/0/0 200ms
+            app(client) -> app(AWS::ECS::Container) 1/0/0/0 1000ms
+        "#]],
+    );
+}
+
+#[test]
 fn nobody_can_report_a_client() {
     check(
         &[document(1, r#""origin":"client""#)],
@@ -151,5 +167,5 @@ fn accounts_tell_nodes_apart() {
         )
     };
     let trace = put_together(&[segment(1, "111"), segment(2, "222")]);
-    assert_eq!(trace.summary.services.len(), 3, "{:?}", trace.summary.services);
+    assert_eq!(trace.summary.services.len(), 2, "{:?}", trace.summary.services);
 }
