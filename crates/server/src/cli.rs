@@ -18,7 +18,8 @@ Examples:
   roentgen --bind 0.0.0.0:2000                   serve to the network as well
   roentgen sample-traffic                        make traffic to look at, for a minute
   AWS_XRAY_DAEMON_ADDRESS=127.0.0.1:2000 my-app  point an app with an X-Ray SDK here
-  aws xray get-service-graph --endpoint-url http://127.0.0.1:2000 --start-time … --end-time …
+  aws xray get-sampling-rules --endpoint-url http://127.0.0.1:2000 --region us-east-1 \
+    --no-sign-request                            ask as you would ask X-Ray; any region will do
 
 Every option of serve can also be set by the environment variable that is told with it. The YAML
 file that --config names can set all but --config, each by the name of its variable in lower case
@@ -38,7 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Take segments, store them, answer queries (what happens without a command).
     Serve(ServeArgs),
-    /// Send the traffic of a sample shop of ten services, to see what there is to see.
+    /// Send the traffic of a sample shop of ten services: some 400 requests of the last ten
+    /// minutes at once, then more in real time.
     SampleTraffic(SampleTrafficArgs),
     /// Ask a running server whether it is well; for container health checks.
     Healthcheck(HealthcheckArgs),
@@ -81,7 +83,8 @@ pub struct ServeArgs {
     pub allowed_hosts: Vec<String>,
 }
 
-/// Options of `sample-traffic`.
+/// Options of `sample-traffic`. Before it goes on in real time, the shop sends some 400 requests of
+/// the last ten minutes, so that charts have something to show.
 #[derive(Clone, Debug, Args)]
 pub struct SampleTrafficArgs {
     /// Where to send the segments: any X-Ray daemon or Roentgen.

@@ -117,6 +117,15 @@ pub fn sample_traffic(args: &SampleTrafficArgs) -> anyhow::Result<()> {
     };
     roentgen_load::run(&settings, now, std::thread::sleep, &stop, &progress)?;
     let counts = progress.counts();
+    // The kernel tells of a port that nobody listens on with the next datagram, so that every
+    // second one fails.
+    anyhow::ensure!(
+        counts.failed_documents.saturating_mul(3) <= counts.documents,
+        "nothing listens on {}: {} documents could not be sent; start roentgen there, or name \
+         its address with --to",
+        args.to,
+        counts.failed_documents
+    );
     writeln!(
         std::io::stdout(),
         "Sent {} documents of {} requests; {} could not be sent",
@@ -129,12 +138,12 @@ pub fn sample_traffic(args: &SampleTrafficArgs) -> anyhow::Result<()> {
 
 fn announce(args: &SampleTrafficArgs, settings: &Settings) {
     let SampleTrafficArgs { to, rate, duration, .. } = args;
-    let seed = settings.seed;
+    let (seed, history) = (settings.seed, settings.history_requests);
     // Whoever closed our standard output does not want to read this; that is no fault.
     let _ = writeln!(
         std::io::stdout(),
-        "Sending the traffic of a sample shop to {to} (UDP) for {duration} s, {rate} requests per \
-         second, seed {seed}"
+        "Sending the traffic of a sample shop to {to} (UDP): {history} requests of the last \
+         minutes, then {rate} per second for {duration} s; seed {seed}"
     );
 }
 

@@ -42,11 +42,16 @@ pub async fn serve(config: &Config) -> anyhow::Result<Ended> {
             return Ok(Ended::InOrder);
         }
     };
-    let lines = banner(server.address(), &config.data_dir);
+    let lines = banner(server.address(), &config.data_dir, server.traces());
     // Whoever closed our standard output does not want to read this; that is no fault.
     let _ = std::io::stdout().write_all(lines.as_bytes());
     let _ = std::io::stdout().flush();
     tracing::info!(address = %server.address(), "serving");
+    if !server.address().ip().is_loopback() {
+        tracing::warn!(
+            "everyone who reaches this address can read and write traces: requests are not checked"
+        );
+    }
 
     let signal = signals.next().await;
     tracing::info!(signal, "stopping");

@@ -104,6 +104,11 @@ impl Server {
         self.app.address
     }
 
+    /// How many traces the store has.
+    pub fn traces(&self) -> usize {
+        self.app.store.status().traces
+    }
+
     /// Takes nothing more, finishes what has begun, and closes the store, all within `deadline`;
     /// requests may use up half of it. False when something was still running then, which the log
     /// names; it is cut off when the process ends. What was acknowledged is safe in any case.

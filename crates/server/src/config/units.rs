@@ -17,7 +17,10 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// Parses `5000000`, `500MB`, `500MiB`, `10GiB`, `1TB`.
+/// Less could not hold one full log file of use; who writes less has forgotten the unit.
+const FEWEST_BYTES: u64 = 1 << 20;
+
+/// Parses `5000000`, `500MB`, `500MiB`, `10GiB`, `1TB`; at least 1 MiB.
 pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     let fail =
         || format!("{text:?} is not a size; expected a number with a unit, e.g. 500MiB or 10GiB");
@@ -34,7 +37,11 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
         "tib" => 1 << 40,
         _ => return Err(fail()),
     };
-    number.checked_mul(factor).filter(|bytes| *bytes > 0).ok_or_else(fail)
+    let bytes = number.checked_mul(factor).ok_or_else(fail)?;
+    if bytes < FEWEST_BYTES {
+        return Err(format!("{text:?} is less than 1MiB; is the unit missing, as in {number}GiB?"));
+    }
+    Ok(bytes)
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -76,6 +83,8 @@ mod tests {
         check("500 MiB", Some(524_288_000));
         check("10gib", Some(10_737_418_240));
         check("0", None);
+        check("5", None);
+        check("1048575", None);
         check("GiB", None);
         check("1.5GiB", None);
         check("99999999TiB", None);

@@ -12,7 +12,9 @@ use roentgen_console::{Asset, SECURITY_HEADERS, asset};
 /// 404 when there is none.
 pub(super) fn serve(path: &str, request: &HeaderMap) -> Response {
     let Some(asset) = asset(path) else {
-        let mut reply = Response::new(Body::from("404: there is no such page here\n"));
+        let mut reply = Response::new(Body::from(
+            "404: there is no such page here; operations of X-Ray are asked for by POST\n",
+        ));
         *reply.status_mut() = StatusCode::NOT_FOUND;
         reply
             .headers_mut()

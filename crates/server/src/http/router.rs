@@ -78,14 +78,25 @@ async fn operation_or_file(State(shared): State<Shared>, request: Request) -> Re
 
 async fn carry_out(shared: &Shared, request: Request) -> Result<Response, ApiError> {
     let Some(operation) = Operation::from_path(request.uri().path()) else {
-        let message = "There is no operation of X-Ray at this path";
-        return Err(ApiError::new(ErrorKind::UnknownOperation, message));
+        return Err(ApiError::new(ErrorKind::UnknownOperation, unknown_path(request.uri().path())));
     };
     shared.app.counters.count_request(operation);
     let most = xray::max_body_bytes(operation);
     let body = read_body(request.into_body(), most, &shared.budget).await?;
     let json = xray::answer(&shared.app, operation, body.bytes.clone()).await?;
     Ok(json_reply(StatusCode::OK, json))
+}
+
+/// What to say of a path that no operation has; other tracers are sent here as well.
+fn unknown_path(path: &str) -> &'static str {
+    match path {
+        "/v1/traces" => "OTLP is not available in this version; send X-Ray segments",
+        "/api/v2/spans" => "Zipkin's format is not known here; send X-Ray segments",
+        _ => {
+            "There is no operation of X-Ray at this path; the endpoint is the server's address \
+             without a path"
+        }
+    }
 }
 
 async fn guard_requests(State(shared): State<Shared>, request: Request, next: Next) -> Response {

@@ -65,7 +65,7 @@ fn connections_beyond_the_bound_wait() {
         assert_eq!(&status, b"HTTP/1.1 404");
         // The rest of the answer, which ends with this word.
         let mut rest = Vec::new();
-        while !rest.ends_with(b"here\n") {
+        while !rest.ends_with(b"POST\n") {
             let mut byte = [0];
             stream.read_exact(&mut byte).unwrap();
             rest.extend(byte);

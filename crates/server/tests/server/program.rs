@@ -77,7 +77,7 @@ fn it_serves_tells_where_and_ends_on_a_signal() {
             format!("Console         http://{address}"),
             format!("AWS_XRAY_DAEMON_ADDRESS={address}"),
             format!("--endpoint-url http://{address}"),
-            "Data directory  ./roentgen-data".to_owned(),
+            format!("{} (0 traces)", directory.path().join("roentgen-data").display()),
         ] {
             assert!(text.contains(&part), "{text}");
         }
