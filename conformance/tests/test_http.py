@@ -104,7 +104,9 @@ def test_what_is_no_http(shared_roentgen: Roentgen, request_bytes: bytes) -> Non
     ],
     ids=["DNS rebinding", "cross-site", "origin"],
 )
-def test_a_foreign_page_can_neither_read_nor_write(shared_roentgen: Roentgen, headers: dict[str, str]) -> None:
+def test_a_foreign_page_can_neither_read_nor_write(
+    shared_roentgen: Roentgen, headers: dict[str, str]
+) -> None:
     """DNS rebinding: the page's own name, made to point at this machine. Browsers name the page in Origin."""
     trace_id, body = put_body()
     answer = shared_roentgen.post("/TraceSegments", body, {**headers, "Content-Type": "text/plain"})
