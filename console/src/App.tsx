@@ -28,9 +28,7 @@ export function App() {
       </a>
       <TopBar />
       <ErrorBoundary resetKey={routePath(route)} frame={(content) => <PageFrame title="Error">{content}</PageFrame>}>
-        <Suspense fallback={<Loading />}>
-          <Page route={route} />
-        </Suspense>
+        <Page route={route} />
       </ErrorBoundary>
     </I18nProvider>
   )
@@ -39,7 +37,17 @@ export function App() {
 function Page({ route }: { route: Route }): ReactNode {
   const { data: status } = useStatus()
   const isWaiting = status !== undefined && isWaitingForFirstTrace(status)
-  if (isWaiting && (route.page === 'map' || route.page === 'traces')) return <ConnectPage isFirstRun />
+  const isFirstRun = isWaiting && (route.page === 'map' || route.page === 'traces')
+  // The key takes the page before away while the next one loads: kept hidden, its frame would be a second one beside
+  // that of the fallback.
+  return (
+    <Suspense key={isFirstRun ? 'first-run' : route.page} fallback={<Loading />}>
+      {isFirstRun ? <ConnectPage isFirstRun /> : pageOf(route)}
+    </Suspense>
+  )
+}
+
+function pageOf(route: Route): ReactNode {
   switch (route.page) {
     case 'map':
       return <MapPage />

@@ -88,7 +88,11 @@ function trace(state, id, rest, segmentId, response) {
     const row = full.rows.id.indexOf(segmentId)
     return row < 0 ? send(response, 404, { Message: `no segment ${segmentId} in trace ${id}` }) : send(response, 200, createDocument(full, row))
   }
-  const segments = full.rows.kind.flatMap((kind, row) => (kind === 'segment' ? [createDocument(full, row)] : []))
+  const documents = full.rows.id.map((_, row) => createDocument(full, row))
+  for (const [row, kind] of full.rows.kind.entries()) {
+    if (kind === 'subsegment') (documents[full.rows.parent[row]].subsegments ??= []).push(documents[row])
+  }
+  const segments = documents.filter((_, row) => full.rows.kind[row] === 'segment')
   return send(response, 200, { processed: segments, originals: segments.map((document) => ({ receivedAt: (document.end_time ?? document.start_time) + 0.2, document: JSON.stringify(document) })) })
 }
 

@@ -193,6 +193,57 @@ test('errors are told where the content would be, and can be tried again', async
   await close()
 })
 
+test('a segment that failed opens on its exception, which leads to where it was raised', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  let root
+  for (const { id } of traces.filter((trace) => trace.hasFault)) {
+    const { rows } = await (await fetch(`${server.url}/api/v1/traces/${id}`)).json()
+    const below = rows.flags.findIndex((flags, row) => row > 0 && flags & 4)
+    if (below > 0) root = { id, segment: rows.id[0], raising: rows.id[below] }
+    if (root) break
+  }
+  assert.ok(root, 'the fixtures have no trace with a fault below its root')
+  await page.goto(`${server.url}/#/traces/${root.id}?seg=${root.segment}`)
+  await page.getByText('PaymentDeclined').first().waitFor()
+  await page.getByText('Raised in').getByRole('button').click()
+  await page.waitForURL(new RegExp(`seg=${root.raising}`))
+  await page.getByText('PaymentDeclined').first().waitFor()
+  await page.getByText('Raised in').waitFor({ state: 'hidden' })
+  await page.getByRole('tab', { name: 'Overview' }).click()
+  await page.waitForURL(/tab=overview/)
+  await page.getByText('Self time').waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('a segment that the trace does not have is said to be missing', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces/${traces[3].id}?seg=0123456789abcdef`)
+  await page.getByText('This trace has no segment 0123456789abcdef').waitFor()
+  assert.deepEqual(await axeViolations(page), [])
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('a filter expression that matches nothing is told apart from plain text', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces?text=${encodeURIComponent('responsetime > 5')}`)
+  await page.getByText('Filter expressions are not available yet').waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('an empty range offers one that holds the newest trace', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/service-map?timeRange=2026-01-01T00:00:00Z~2026-01-01T01:00:00Z`)
+  await page.route('**/ServiceGraph', (route) => route.fulfill({ json: { Services: [] } }))
+  await page.reload()
+  await page.getByRole('button', { name: /^Show the last/ }).click()
+  await page.waitForURL(/timeRange=PT5M/)
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
 test('what is no trace id is said to be none', async () => {
   const { page, complaints, close } = await openPage(browser)
   await page.goto(`${server.url}/#/traces`)

@@ -1,7 +1,7 @@
 // Server data as TanStack queries: what is cached under which key, and how often it is fetched again.
 
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { formatTimeRange, resolveTimeRange, type Interval, type TimeRange } from '../url/timeRange.ts'
+import { formatTimeRange, LONGEST_RANGE, resolveTimeRange, type Interval, type TimeRange } from '../url/timeRange.ts'
 import {
   getRawTrace,
   getSegment,
@@ -83,6 +83,20 @@ export function useTraceSearch(range: TimeRange, filter: TraceFilter, refresh: R
     placeholderData: keepPreviousData,
     // Whoever loaded more reads on; rows that move away under the eye would be no help.
     refetchInterval: ({ state }) => (state.data && state.data.pages.length > 1 ? false : refresh),
+  })
+}
+
+/** The start of the newest trace of the last `LONGEST_RANGE` that passes a filter, in epoch seconds; null without any. */
+export function useNewestTrace(filter: TraceFilter) {
+  return useQuery({
+    queryKey: ['newest-trace', filter],
+    queryFn: async ({ signal }) => {
+      const { outcomes, ...conditions } = filter
+      const interval = resolveTimeRange(LONGEST_RANGE, Date.now() / 1000)
+      const body = { ...interval, ...conditions, ...(outcomes.length > 0 && { outcomes }), limit: 1 }
+      const { traces } = await searchTraces(body, signal)
+      return traces[0]?.startTime ?? null
+    },
   })
 }
 

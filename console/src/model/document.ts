@@ -69,6 +69,25 @@ export function readCause(document: JsonObject): Cause | null {
   }
 }
 
+/** Where an exception was raised, and what was recorded there. */
+export interface Raised {
+  /** Id of the segment or subsegment. */
+  segmentId: string
+  name: string
+  cause: Cause
+}
+
+/** Every segment and subsegment of a trace that holds the exception with this id; ancestors only name it. */
+export function findRaised(documents: readonly JsonObject[], exceptionId: string): Raised[] {
+  return documents.flatMap((document) => {
+    const cause = readCause(document)
+    const holds = cause?.exceptions.some(({ id }) => id === exceptionId)
+    const below = findRaised(list(document['subsegments']).filter(isObject), exceptionId)
+    if (!cause || !holds) return below
+    return [{ segmentId: textField(document, 'id') ?? '', name: textField(document, 'name') ?? 'unnamed', cause }, ...below]
+  })
+}
+
 function readException(exception: JsonObject): Exception {
   return {
     id: textField(exception, 'id'),

@@ -60,17 +60,27 @@ export function formatBytes(bytes: number): string {
   return `${idx === 0 ? value : value.toFixed(1)} ${units[idx] ?? ''}`
 }
 
+/** A sum of seconds in floating point lies a hair beside its millisecond; `Date` alone would cut that to the one before. */
+function toDate(epochSeconds: number): Date {
+  return new Date(Math.round(epochSeconds * 1000))
+}
+
 /** Local wall-clock time with milliseconds: "08:41:39.748". */
 export function formatClock(epochSeconds: number): string {
-  const date = new Date(epochSeconds * 1000)
+  const date = toDate(epochSeconds)
   const two = (value: number) => String(value).padStart(2, '0')
   const millis = String(date.getMilliseconds()).padStart(3, '0')
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${millis}`
 }
 
+/** The zone of the times shown, "Europe/Berlin". */
+export function timeZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
 /** Local date and time with milliseconds: "2026-11-22 08:41:39.748". */
 export function formatDateTime(epochSeconds: number): string {
-  const date = new Date(epochSeconds * 1000)
+  const date = toDate(epochSeconds)
   const two = (value: number) => String(value).padStart(2, '0')
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
   return `${day} ${formatClock(epochSeconds)}`

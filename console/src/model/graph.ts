@@ -130,6 +130,14 @@ export function neighbourhood(map: ServiceMap, selectedKey: string): ReadonlySet
   return keys
 }
 
+/** The busiest node that nothing calls: where a map too large to show whole begins. */
+export function busiestRoot(map: ServiceMap): string | null {
+  const called = new Set(map.edges.filter(({ from, to }) => from !== to).map(({ to }) => to))
+  const roots = map.nodes.filter(({ key }) => !called.has(key))
+  const [busiest] = (roots.length > 0 ? roots : map.nodes).toSorted((a, b) => b.statistics.total - a.statistics.total)
+  return busiest?.key ?? null
+}
+
 /** Mean response time in seconds; null when there were no requests. */
 export function averageLatency(statistics: Statistics): number | null {
   return statistics.total > 0 ? statistics.totalResponseTime / statistics.total : null

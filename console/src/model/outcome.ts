@@ -36,7 +36,7 @@ export function outcomeOf(flags: { hasFault: boolean; hasThrottle: boolean; hasE
 }
 
 /** Rarer than this, an outcome does not colour an edge: one failure in thousands would paint the whole map red. */
-const NOTABLE_SHARE = 0.01
+export const NOTABLE_SHARE = 0.01
 
 /** The worst outcome that a notable share of the requests had. */
 export function worstOutcome(counts: OutcomeCounts): Outcome {

@@ -13,7 +13,7 @@ export interface Preferences {
   panelSize: number
 }
 
-const DEFAULTS: Preferences = { theme: 'system', refresh: 10_000, navigation: 'open', panel: 'side', panelSize: 400 }
+const DEFAULTS: Preferences = { theme: 'system', refresh: 10_000, navigation: 'open', panel: 'side', panelSize: 480 }
 const STORAGE_KEY = 'roentgen.preferences'
 
 let present: Preferences = load()

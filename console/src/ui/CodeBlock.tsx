@@ -2,9 +2,16 @@
 
 import { CopyButton } from './CopyButton.tsx'
 
-export function CodeBlock({ code, what }: { code: string; what: string }) {
+interface Props {
+  code: string
+  what: string
+  /** Long lines break instead of scrolling, for code that is read rather than run. */
+  isWrapped?: boolean
+}
+
+export function CodeBlock({ code, what, isWrapped = false }: Props) {
   return (
-    <div className="code-block">
+    <div className={isWrapped ? 'code-block code-block-wrapped' : 'code-block'}>
       <pre tabIndex={0} aria-label={what}>
         {code}
       </pre>

@@ -44,6 +44,14 @@ export function Navigation() {
           Roentgen {status.version}
           <br />
           {formatCount(status.traces)} {status.traces === 1 ? 'trace' : 'traces'} · {formatBytes(status.storeBytes)}
+          {status.documentsRejected > 0 && (
+            <>
+              <br />
+              <a href={href({ page: 'connect' }, kept)} title="Documents that could not be used; see why">
+                {formatCount(status.documentsRejected)} refused
+              </a>
+            </>
+          )}
         </p>
       )}
     </div>

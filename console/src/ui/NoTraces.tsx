@@ -3,42 +3,50 @@
 import Box from '@cloudscape-design/components/box'
 import Button from '@cloudscape-design/components/button'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import { useStatus } from '../api/queries.ts'
+import type { ReactNode } from 'react'
+import type { TraceFilter } from '../api/internal.ts'
+import { useNewestTrace, useStatus } from '../api/queries.ts'
 import { formatAge } from '../model/format.ts'
-import { describeTimeRange, RELATIVE_RANGES, widerRange, type TimeRange } from '../url/timeRange.ts'
+import { isEmptyFilter } from '../url/params.ts'
+import { describeTimeRange, LONGEST_RANGE, rangeReaching, type TimeRange } from '../url/timeRange.ts'
 
 interface Props {
   range: TimeRange
   onRange: (range: TimeRange) => void
-  /** Given when a filter is set. */
-  onClearFilter?: (() => void) | undefined
+  /** What was searched for besides the range. */
+  filter?: TraceFilter
+  onClearFilter?: () => void
+  /** Why the filter may match nothing. */
+  hint?: ReactNode
 }
 
-export function NoTraces({ range, onRange, onClearFilter }: Props) {
+const NO_FILTER: TraceFilter = { outcomes: [] }
+
+export function NoTraces({ range, onRange, filter = NO_FILTER, onClearFilter, hint }: Props) {
   const { data: status } = useStatus()
-  const wider = widerRange(range)
-  const age = status && status.lastDocumentAt !== null ? Math.max(0, status.now - status.lastDocumentAt) : null
-  const reaching = age === null ? null : RELATIVE_RANGES.find((seconds) => seconds > age + 60)
-  const offered: TimeRange | null =
-    reaching !== undefined && reaching !== null && (range.kind === 'absolute' || reaching > range.seconds)
-      ? { kind: 'relative', seconds: reaching }
-      : wider
+  const { data: newest } = useNewestTrace(filter)
+  const isFiltered = !isEmptyFilter(filter)
+  const age = newest === null || newest === undefined || !status ? null : Math.max(0, status.now - newest)
+  const reaching = age === null ? null : rangeReaching(age)
+  const offered = reaching !== null && !includes(range, reaching) ? reaching : null
   return (
     <div className="centred">
       <SpaceBetween size="s" alignItems="center">
-        <Box variant="h2">{onClearFilter ? 'No trace matches' : 'No traces in this time range'}</Box>
+        <Box variant="h2">{isFiltered ? 'No trace matches' : 'No traces in this time range'}</Box>
         <Box color="text-body-secondary" textAlign="center">
           {range.kind === 'relative' ? describeTimeRange(range) : `From ${describeTimeRange(range)}`}.
-          {age !== null && ` The last segment arrived ${formatAge(age)}.`}
+          {age !== null && ` The newest ${isFiltered ? 'match' : 'trace'} began ${formatAge(age)}.`}
+          {newest === null && ` There is no ${isFiltered ? 'match' : 'trace'} in the ${describeTimeRange(LONGEST_RANGE).toLowerCase()}.`}
         </Box>
+        {hint && <Box textAlign="center">{hint}</Box>}
         <SpaceBetween direction="horizontal" size="xs">
-          {onClearFilter && (
+          {isFiltered && onClearFilter && (
             <Button variant="primary" onClick={onClearFilter}>
               Clear filters
             </Button>
           )}
           {offered && (
-            <Button variant={onClearFilter ? 'normal' : 'primary'} onClick={() => onRange(offered)}>
+            <Button variant={isFiltered ? 'normal' : 'primary'} onClick={() => onRange(offered)}>
               Show the {describeTimeRange(offered).toLowerCase()}
             </Button>
           )}
@@ -46,4 +54,9 @@ export function NoTraces({ range, onRange, onClearFilter }: Props) {
       </SpaceBetween>
     </div>
   )
+}
+
+/** True when the present range shows as much as the other would: what is new appears in it by itself. */
+function includes(range: TimeRange, other: TimeRange): boolean {
+  return range.kind === 'relative' && other.kind === 'relative' && range.seconds >= other.seconds
 }

@@ -14,8 +14,10 @@ interface Props {
 export function OutcomeLabel({ outcome, code, inProgress = false }: Props) {
   const shown = inProgress && outcome === 'ok' ? 'progress' : outcome
   const label = shown === 'progress' ? 'In progress' : OUTCOME_LABEL[shown]
+  // The code is what the client got; a service may answer well although a call of it failed.
+  const isBelow = shown !== 'ok' && shown !== 'progress' && typeof code === 'number' && code < 400
   return (
-    <span className={`outcome outcome-${shown}`}>
+    <span title={isBelow ? 'The response was fine, a segment below failed' : undefined} className={`outcome outcome-${shown}`}>
       <OutcomeGlyph outcome={shown} />
       {code === undefined || code === null ? label : `${label} (${code})`}
     </span>

@@ -74,7 +74,7 @@ function TraceSearch() {
         value={text}
         invalid={failed}
         ariaLabel="Trace ID"
-        placeholder="Paste a trace ID (1-… or W3C) and press Enter"
+        placeholder="Trace ID (X-Ray or W3C)"
         onChange={({ detail }) => {
           setText(detail.value)
           setFailed(false)

@@ -11,7 +11,7 @@ export type TimeRange = { kind: 'relative'; seconds: number } | ({ kind: 'absolu
 export const DEFAULT_RANGE: TimeRange = { kind: 'relative', seconds: 15 * 60 }
 
 /** What the picker offers, in seconds. */
-export const RELATIVE_RANGES: readonly number[] = [300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 86_400, 7 * 86_400]
+export const RELATIVE_RANGES: readonly number[] = [300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400]
 
 const DURATION = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/
 
@@ -47,11 +47,13 @@ export function resolveTimeRange(range: TimeRange, now: number): Interval {
     : { start: range.start, end: range.end }
 }
 
-/** The range to offer when the present one shows nothing: the next wider one of the picker. */
-export function widerRange(range: TimeRange): TimeRange | null {
-  const length = range.kind === 'relative' ? range.seconds : range.end - range.start
-  const next = RELATIVE_RANGES.find((seconds) => seconds > length)
-  return next === undefined ? null : { kind: 'relative', seconds: next }
+/** The longest range that the picker offers. */
+export const LONGEST_RANGE: TimeRange = { kind: 'relative', seconds: RELATIVE_RANGES.at(-1) ?? 0 }
+
+/** The shortest range of the picker that reaches back over `age` seconds, and will a minute from now. */
+export function rangeReaching(age: number): TimeRange | null {
+  const reaching = RELATIVE_RANGES.find((seconds) => seconds > age + 60)
+  return reaching === undefined ? null : { kind: 'relative', seconds: reaching }
 }
 
 /** "Last 15 minutes", or the two ends. */

@@ -8,6 +8,8 @@ export interface TraceReference {
 }
 
 const XRAY_ID = /(?<![0-9a-f])1-([0-9a-f]{8})-([0-9a-f]{24})(?![0-9a-f])/i
+/** A load balancer puts an id of its own, `Self=1-…`, before the trace's. */
+const HEADER_ROOT = /\bRoot=(1-[0-9a-f]{8}-[0-9a-f]{24})(?![0-9a-f])/i
 const TRACEPARENT = /(?<![0-9a-f])[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?![0-9a-f])/i
 const W3C_ID = /(?<![0-9a-f-])([0-9a-f]{32})(?![0-9a-f-])/i
 const HEADER_PARENT = /\bParent=([0-9a-f]{16})(?![0-9a-f])/i
@@ -26,7 +28,7 @@ export function toW3c(traceId: string): string {
 
 /** Finds the trace id in what someone pasted; null when there is none. */
 export function parseTraceReference(text: string): TraceReference | null {
-  const xray = XRAY_ID.exec(text)
+  const xray = XRAY_ID.exec(HEADER_ROOT.exec(text)?.[1] ?? text)
   if (xray) {
     const segment = HEADER_PARENT.exec(text)?.[1] ?? LINK_SEGMENT.exec(text)?.[1]
     return reference(`1-${xray[1]}-${xray[2]}`.toLowerCase(), segment)

@@ -33,7 +33,7 @@ export function launch() {
   })
 }
 
-/** A fresh tab; `complaints` gathers page errors, console errors and policy violations. */
+/** A fresh tab; `complaints` gathers page errors, console errors, policy violations and warnings of Cloudscape. */
 export async function openPage(browser, { colorScheme = 'light', width = 1440, height = 900 } = {}) {
   // The tests read the clipboard, and axe is put into the page, which the page's own policy forbids rightly.
   const context = await browser.newContext({
@@ -46,7 +46,8 @@ export async function openPage(browser, { colorScheme = 'light', width = 1440, h
   const complaints = []
   page.on('pageerror', (error) => complaints.push(`page error: ${error.stack ?? error}`))
   page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(`console: ${message.text()}`)
+    const isComplaint = message.type() === 'error' || message.text().startsWith('[AwsUi]')
+    if (isComplaint) complaints.push(`console: ${message.text()}`)
   })
   return { page, complaints, close: () => context.close() }
 }

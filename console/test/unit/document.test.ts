@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { flatten, readCause } from '../../src/model/document.ts'
+import { findRaised, flatten, readCause } from '../../src/model/document.ts'
 import { nodeKind, type NodeKind } from '../../src/model/nodeKind.ts'
 
 test('leaves get their path, plain lists stay together', () => {
@@ -72,4 +72,16 @@ test.each<[string | null, NodeKind]>([
   ['our own type', 'service'],
 ])('%s has the icon of a %s', (type, kind) => {
   expect(nodeKind(type)).toBe(kind)
+})
+
+test('an exception is found where it was raised, however deep, and not where it is only named', () => {
+  const raising = { id: 'c', name: 'query', cause: { exceptions: [{ id: 'e1', type: 'Timeout' }] } }
+  const documents = [
+    { id: 'a', name: 'shop', cause: 'e1', subsegments: [{ id: 'b', name: 'load', cause: 'e1', subsegments: [raising] }] },
+    { id: 'd', name: 'other', cause: { exceptions: [{ id: 'e2' }] } },
+  ]
+  expect(findRaised(documents, 'e1').map(({ segmentId, name, cause }) => [segmentId, name, cause.exceptions[0]?.type])).toEqual([
+    ['c', 'query', 'Timeout'],
+  ])
+  expect(findRaised(documents, 'e3')).toEqual([])
 })

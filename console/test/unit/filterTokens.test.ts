@@ -6,6 +6,7 @@ test.each<TraceFilter>([
   { outcomes: [] },
   { outcomes: ['fault', 'error'], node: { name: 'checkout', type: 'AWS::ECS::Container' } },
   { outcomes: [], edge: { from: { name: 'a' }, to: { name: 'b', type: 'remote' } } },
+  { outcomes: [], minResponseTime: 2e-7 },
   { outcomes: ['ok'], minResponseTime: 0.25, maxResponseTime: 3, method: 'PUT', status: 503, user: 'u', text: 'acme' },
 ])('a filter survives the way through the tokens: %o', (filter) => {
   expect(fromQuery(toQuery(filter), filter)).toEqual(filter)
@@ -15,6 +16,7 @@ test('typed tokens: seconds with a unit, a service without a type, nonsense left
   const before: TraceFilter = { outcomes: [], node: { name: 'old', type: 'T' } }
   const query = (propertyKey: string, operator: string, value: string) => ({ operation: 'and' as const, tokens: [{ propertyKey, operator, value }] })
   expect(fromQuery(query('rt', '>=', '1.5 s'), before)).toEqual({ outcomes: [], minResponseTime: 1.5 })
+  expect(fromQuery(query('rt', '>=', '18 ms'), before)).toEqual({ outcomes: [], minResponseTime: 0.018 })
   expect(fromQuery(query('rt', '<=', 'long'), before)).toEqual({ outcomes: [] })
   expect(fromQuery(query('service', '=', 'new'), before)).toEqual({ outcomes: [], node: { name: 'new' } })
   expect(fromQuery(query('outcome', '=', 'Fault'), before)).toEqual({ outcomes: ['fault'] })

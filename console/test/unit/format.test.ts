@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatAge, formatBytes, formatDuration, formatRate, formatShare, formatTick } from '../../src/model/format.ts'
+import { formatAge, formatBytes, formatClock, formatDateTime, formatDuration, formatRate, formatShare, formatTick } from '../../src/model/format.ts'
 
 test.each([
   [0, '0 ms'],
@@ -71,4 +71,14 @@ test.each([
   [200_000, '2 days ago'],
 ])('%d s ago is said as %s', (seconds, text) => {
   expect(formatAge(seconds)).toBe(text)
+})
+
+test.each([
+  [1_795_350_699.748, '.748'],
+  // In floating point this sum is 847.9998 milliseconds past the second.
+  [1_795_350_699.748 + 0.1, '.848'],
+  [1_795_350_699.9996, '.000'],
+])('the clock of %d s ends in the nearest millisecond, %s', (seconds, millis) => {
+  expect(formatClock(seconds).slice(-4)).toBe(millis)
+  expect(formatDateTime(seconds).slice(-12)).toBe(formatClock(seconds))
 })

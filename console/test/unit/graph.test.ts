@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Service } from '../../src/api/xray.ts'
-import { averageLatency, buildServiceMap, edgeKey, neighbourhood, nodeKey } from '../../src/model/graph.ts'
+import { averageLatency, buildServiceMap, busiestRoot, edgeKey, neighbourhood, nodeKey } from '../../src/model/graph.ts'
 import { layoutMap, layoutSignature, splinePath } from '../../src/model/layout.ts'
 import { worstOutcome } from '../../src/model/outcome.ts'
 import { viewportFor } from '../../src/pages/map/viewport.ts'
@@ -131,7 +131,7 @@ test('ring arcs fill the circle, and small trouble stays visible', () => {
 test('the viewport shows all nodes within the frame', () => {
   const layout = layoutMap(buildServiceMap(SERVICES))
   const frame = { width: 800, height: 600 }
-  const viewport = viewportFor(layout, null, frame, 1.6)
+  const viewport = viewportFor(layout, { keys: null, anchor: null }, frame, 1.6)
   expect(viewport).not.toBeNull()
   for (const { x, y } of layout.nodes.values()) {
     const left = x * (viewport?.zoom ?? 0) + (viewport?.x ?? 0)
@@ -141,6 +141,32 @@ test('the viewport shows all nodes within the frame', () => {
     expect(top).toBeGreaterThanOrEqual(0)
     expect(top).toBeLessThan(frame.height)
   }
-  expect(viewportFor(layout, null, { width: 0, height: 0 }, 1.6)).toBeNull()
-  expect(viewportFor(layout, new Set(['nobody']), frame, 1.6)).toBeNull()
+  expect(viewportFor(layout, { keys: null, anchor: null }, { width: 0, height: 0 }, 1.6)).toBeNull()
+  expect(viewportFor(layout, { keys: new Set(['nobody']), anchor: null }, frame, 1.6)).toBeNull()
+})
+
+test('a map too large to read whole starts at its anchor, without empty room beyond its edge', () => {
+  const places = Array.from({ length: 60 }, (_, idx) => [`n${idx}`, { x: (idx % 20) * 300, y: Math.floor(idx / 20) * 60 }] as const)
+  const layout = { nodes: new Map(places), nodeWidth: 200 }
+  const frame = { width: 1000, height: 700 }
+  const start = viewportFor(layout, { keys: null, anchor: 'n20' }, frame, 1.6)
+  expect(start?.zoom).toBeGreaterThanOrEqual(0.6)
+  // The left edge stands beside the zoom buttons.
+  expect(start?.x).toBeCloseTo(58)
+  const middle = viewportFor(layout, { keys: null, anchor: 'n30' }, frame, 1.6)
+  expect((middle?.x ?? 0) + (3000 + 100) * (middle?.zoom ?? 0)).toBeCloseTo(58 + (1000 - 58 - 22) / 2)
+  const whole = viewportFor(layout, { keys: null, anchor: null }, frame, 1.6)
+  expect((whole?.x ?? 0) + (19 * 300 + 200) * (whole?.zoom ?? 0)).toBeLessThanOrEqual(frame.width)
+})
+
+test('the busiest root is the node that most requests enter by, also where every node is called', () => {
+  const service = (id: number, requests: number, to: number[]): Service => ({
+    ReferenceId: id,
+    Name: `s${id}`,
+    SummaryStatistics: statistics(requests, 0, 0, 0, 1),
+    Edges: to.map((ReferenceId) => ({ ReferenceId, SummaryStatistics: statistics(requests, 0, 0, 0, 1) })),
+  })
+  expect(busiestRoot(buildServiceMap([]))).toBeNull()
+  expect(busiestRoot(buildServiceMap([service(0, 5, [2]), service(1, 9, [1, 2]), service(2, 14, [])]))).toBe('|s1')
+  expect(busiestRoot(buildServiceMap([service(0, 5, [1]), service(1, 9, [0])]))).toBe('|s1')
 })

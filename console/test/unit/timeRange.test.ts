@@ -3,9 +3,9 @@ import {
   describeTimeRange,
   formatTimeRange,
   parseTimeRange,
+  rangeReaching,
   RELATIVE_RANGES,
   resolveTimeRange,
-  widerRange,
   type TimeRange,
 } from '../../src/url/timeRange.ts'
 
@@ -39,10 +39,15 @@ test('a relative range ends now, a fixed one stays', () => {
   expect(resolveTimeRange({ kind: 'absolute', start: 1, end: 2 }, 1000)).toEqual({ start: 1, end: 2 })
 })
 
-test('the next wider range is the next one of the picker, until the last', () => {
-  expect(widerRange({ kind: 'relative', seconds: 900 })).toEqual({ kind: 'relative', seconds: 1800 })
-  expect(widerRange({ kind: 'absolute', start: 0, end: 60 })).toEqual({ kind: 'relative', seconds: 300 })
-  expect(widerRange({ kind: 'relative', seconds: 604_800 })).toBeNull()
+test.each([
+  [0, 300],
+  [239, 300],
+  [240, 900],
+  [3 * 86_400, 7 * 86_400],
+  [8 * 86_400, 30 * 86_400],
+  [31 * 86_400, null],
+])('what is %d s old is reached by the last %s s', (age, seconds) => {
+  expect(rangeReaching(age)).toEqual(seconds === null ? null : { kind: 'relative', seconds })
 })
 
 test('describes itself in words', () => {

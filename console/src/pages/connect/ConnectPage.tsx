@@ -6,12 +6,15 @@ import Box from '@cloudscape-design/components/box'
 import ColumnLayout from '@cloudscape-design/components/column-layout'
 import Container from '@cloudscape-design/components/container'
 import Header from '@cloudscape-design/components/header'
+import Link from '@cloudscape-design/components/link'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import StatusIndicator from '@cloudscape-design/components/status-indicator'
 import Tabs from '@cloudscape-design/components/tabs'
 import { useStatus } from '../../api/queries.ts'
 import type { Status } from '../../api/internal.ts'
 import { formatAge, formatCount } from '../../model/format.ts'
+import { href } from '../../url/location.ts'
+import { describeRejections } from '../../model/rejection.ts'
 import { CodeBlock } from '../../ui/CodeBlock.tsx'
 import { PageFrame } from '../../ui/PageFrame.tsx'
 import { SampleTraffic } from './SampleTraffic.tsx'
@@ -24,7 +27,7 @@ export function ConnectPage({ isFirstRun = false }: { isFirstRun?: boolean }) {
     <PageFrame title={isFirstRun ? 'Welcome' : 'Connect an app'}>
       <div className="connect">
         <SpaceBetween size="l">
-          <Header variant="h1" description={describe(isFirstRun)}>
+          <Header variant="h1" description={describe(isFirstRun, status)}>
             {isFirstRun ? 'Send the first trace' : 'Connect an app'}
           </Header>
           {status && <Arrivals status={status} isFirstRun={isFirstRun} />}
@@ -40,7 +43,8 @@ export function ConnectPage({ isFirstRun = false }: { isFirstRun?: boolean }) {
               <CodeBlock what="environment variable" code={`export AWS_XRAY_DAEMON_ADDRESS=${address}`} />
               <Box variant="p" color="text-body-secondary" padding={{ top: 's' }}>
                 One address is all it takes: the SDKs send segments there over UDP and fetch their sampling rules over
-                TCP.
+                TCP. The Default rule samples the first request of each second and 5% of the others;{' '}
+                <Link href={href({ page: 'sampling' })}>Sampling rules</Link> says how to trace every one.
               </Box>
             </Container>
             <Container
@@ -81,21 +85,31 @@ export function ConnectPage({ isFirstRun = false }: { isFirstRun?: boolean }) {
   )
 }
 
-function describe(isFirstRun: boolean): string {
-  return isFirstRun
-    ? 'Roentgen is running and has not received a segment yet. This page turns into the trace map as soon as one arrives.'
-    : 'Where to send segments, and a small app for each SDK to try it with.'
+function describe(isFirstRun: boolean, status: Status | undefined): string {
+  if (!isFirstRun) return 'Where to send segments, and a small app for each SDK to try it with.'
+  const state = status && status.documentsRejected > 0 ? 'has received nothing it can use yet' : 'has not received a segment yet'
+  return `Roentgen is running and ${state}. This page turns into the trace map, or the list of traces, as soon as a segment arrives.`
 }
 
 function Arrivals({ status, isFirstRun }: { status: Status; isFirstRun: boolean }) {
-  const reasons = Object.entries(status.rejectedByReason).filter(([, count]) => count > 0)
-  if (status.documentsRejected > 0 && status.documentsAccepted === 0) {
-    return (
-      <Alert type="warning" header={`${formatCount(status.documentsRejected)} documents arrived, but none could be used`}>
-        {reasons.map(([reason, count]) => `${reason}: ${formatCount(count)}`).join(' · ')}
-      </Alert>
-    )
-  }
+  const { documentsRejected: rejected, documentsAccepted: accepted } = status
+  const documents = `${formatCount(rejected)} ${rejected === 1 ? 'document' : 'documents'}`
+  return (
+    <SpaceBetween size="s">
+      <Arrival status={status} isFirstRun={isFirstRun} />
+      {rejected > 0 && (
+        <Alert
+          type="warning"
+          header={accepted === 0 ? `${documents} arrived, but none could be used` : `${documents} could not be used`}
+        >
+          Why: {describeRejections(status.rejectedByReason)}.
+        </Alert>
+      )}
+    </SpaceBetween>
+  )
+}
+
+function Arrival({ status, isFirstRun }: { status: Status; isFirstRun: boolean }) {
   if (isFirstRun) return <StatusIndicator type="pending">Waiting for the first segment on {status.address}</StatusIndicator>
   return status.lastDocumentAt === null ? null : (
     <StatusIndicator type="success">

@@ -1,4 +1,5 @@
-// How to send the first trace, for each X-Ray SDK. Every snippet works as it stands once the address is set.
+// How to send the first trace, for each X-Ray SDK. Every snippet works as it stands once the address is set, and has a
+// port of its own, so that they can run side by side.
 
 export interface Snippet {
   id: string
@@ -39,12 +40,16 @@ const app = express()
 app.use(xray.express.openSegment('my-app'))
 app.get('/', (request, response) => response.send('Hello'))
 app.use(xray.express.closeSegment())
-app.listen(8080)`,
+app.listen(8081)`,
     },
     {
       id: 'java',
       label: 'Java',
-      install: 'com.amazonaws:aws-xray-recorder-sdk-core',
+      install: `<dependency>
+  <groupId>com.amazonaws</groupId>
+  <artifactId>aws-xray-recorder-sdk-core</artifactId>
+  <version>2.20.0</version>
+</dependency>`,
       code: `import com.amazonaws.xray.AWSXRay;
 
 public class App {
@@ -60,7 +65,8 @@ public class App {
     {
       id: 'go',
       label: 'Go',
-      install: 'go get github.com/aws/aws-xray-sdk-go/v2',
+      install: `go mod init my-app
+go get github.com/aws/aws-xray-sdk-go/v2/xray@v2.0.0`,
       code: `package main
 
 import (
@@ -74,7 +80,7 @@ func main() {
 		w.Write([]byte("Hello"))
 	})
 	http.Handle("/", xray.Handler(xray.NewFixedSegmentNamer("my-app"), hello))
-	http.ListenAndServe(":8080", nil)
+	http.ListenAndServe(":8082", nil)
 }`,
     },
   ]
@@ -89,4 +95,10 @@ TRACE=1-$(printf %08x $NOW)-$(openssl rand -hex 12)
 aws xray put-trace-segments --endpoint-url ${origin} --region us-east-1 --no-sign-request \\
   --trace-segment-documents "{\\"name\\": \\"my-app\\", \\"id\\": \\"$ID\\", \\"trace_id\\": \\"$TRACE\\",
     \\"start_time\\": $NOW.0, \\"end_time\\": $NOW.25}"`
+}
+
+/** Lets the Default rule sample every request, with the AWS command line. */
+export function traceEverythingSnippet(origin: string): string {
+  return `aws xray update-sampling-rule --endpoint-url ${origin} --region us-east-1 --no-sign-request \\
+  --sampling-rule-update RuleName=Default,FixedRate=1`
 }

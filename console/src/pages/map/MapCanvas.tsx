@@ -3,7 +3,7 @@
 import '@xyflow/react/dist/base.css'
 import { ReactFlow, ReactFlowProvider, useReactFlow, type EdgeChange, type NodeChange } from '@xyflow/react'
 import { useCallback, useEffect, useMemo, useRef, type ReactNode } from 'react'
-import { neighbourhood, type ServiceMap } from '../../model/graph.ts'
+import { busiestRoot, neighbourhood, type ServiceMap } from '../../model/graph.ts'
 import { layoutMap, layoutSignature } from '../../model/layout.ts'
 import { useElementSize } from '../../ui/useElementSize.ts'
 import { CallEdge } from './CallEdge.tsx'
@@ -62,8 +62,8 @@ function Canvas({ map, selectedKey, onSelect, intervalSeconds, content, stressed
   const edges = useMemo(() => toFlowEdges(map, layout, { selectedKey, focus }), [map, layout, selectedKey, focus])
 
   const fit = useCallback(
-    (keys: ReadonlySet<string> | null, animate: boolean) => {
-      const viewport = viewportFor(layout, keys, { width, height }, MAX_ZOOM)
+    (keys: ReadonlySet<string> | null, anchor: string | null, animate: boolean) => {
+      const viewport = viewportFor(layout, { keys, anchor }, { width, height }, MAX_ZOOM)
       const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches
       if (viewport) void flow.setViewport(viewport, { duration: animate && !still ? 300 : 0 })
     },
@@ -79,8 +79,10 @@ function Canvas({ map, selectedKey, onSelect, intervalSeconds, content, stressed
     const now = `${signature}|${focusKeys}|${width}x${height}`
     if (before.current === now) return
     before.current = now
-    fit(focus, !first)
-  }, [fit, focus, focusKeys, signature, width, height])
+    // A selection stays readable around itself, the whole map around where it begins; what was searched for shows whole.
+    const selected = focus ? (map.edgeByKey.get(selectedKey ?? '')?.from ?? selectedKey) : busiestRoot(map)
+    fit(focus, selected, !first)
+  }, [fit, focus, focusKeys, map, selectedKey, signature, width, height])
 
   const select = (changes: readonly (NodeChange | EdgeChange)[]) => {
     for (const change of changes) if (change.type === 'select' && change.selected) onSelect(change.id)
@@ -109,7 +111,7 @@ function Canvas({ map, selectedKey, onSelect, intervalSeconds, content, stressed
         selectionKeyCode={null}
         zoomOnDoubleClick={false}
       >
-        <MapControls onFit={() => fit(null, true)} />
+        <MapControls onFit={() => fit(null, null, true)} />
         {legend && <div className="map-legend">{legend}</div>}
       </ReactFlow>
     </div>

@@ -5,8 +5,9 @@ import Input from '@cloudscape-design/components/input'
 import SegmentedControl from '@cloudscape-design/components/segmented-control'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import Spinner from '@cloudscape-design/components/spinner'
+import StatusIndicator from '@cloudscape-design/components/status-indicator'
 import { useMemo, useState } from 'react'
-import { useServiceGraph } from '../../api/queries.ts'
+import { useServiceGraph, useStatus } from '../../api/queries.ts'
 import { buildServiceMap, edgeKey, nodeKey, nodeRef, nodeTitle, type ServiceMap } from '../../model/graph.ts'
 import { navigate, useLocation } from '../../url/location.ts'
 import { readRange, readSelection, withParams, writeRange, writeSelection, type Selection } from '../../url/params.ts'
@@ -28,6 +29,7 @@ export function MapPage() {
   const { route, params } = useLocation()
   const range = readRange(params)
   const graph = useServiceGraph(range, useRefreshInterval())
+  const { data: status } = useStatus()
   const [search, setSearch] = useState('')
 
   const map = useMemo(() => buildServiceMap(graph.data?.services ?? []), [graph.data?.services])
@@ -94,6 +96,9 @@ export function MapPage() {
           ]}
         />
       </div>
+      {status?.sampleTraffic.running && (
+        <StatusIndicator type="in-progress">Sample traffic is running: new traces arrive by themselves</StatusIndicator>
+      )}
       {graph.error && (
         <ErrorPanel title="The trace map could not be read" error={graph.error} onRetry={() => void graph.refetch()} />
       )}

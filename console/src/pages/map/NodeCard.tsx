@@ -2,7 +2,7 @@
 
 import { Handle, Position, type NodeProps } from '@xyflow/react'
 import { memo } from 'react'
-import { nodeTitle } from '../../model/graph.ts'
+import { nodeTitle, type MapNode } from '../../model/graph.ts'
 import { nodeKind } from '../../model/nodeKind.ts'
 import { NodeGlyph } from '../../ui/glyphs.tsx'
 import { Ring } from '../../ui/Ring.tsx'
@@ -12,7 +12,7 @@ export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps<Car
   const { node, line, isDimmed } = data
   const classes = ['node-card', selected && 'node-card-selected', isDimmed && 'dimmed'].filter(Boolean).join(' ')
   return (
-    <div className={classes} title={node.name}>
+    <div className={classes} title={fullName(node)}>
       <Handle type="target" position={Position.Left} isConnectable={false} />
       <span className="node-ring">
         <Ring counts={node.statistics.counts} />
@@ -26,3 +26,9 @@ export const NodeCard = memo(function NodeCard({ data, selected }: NodeProps<Car
     </div>
   )
 })
+
+/** What the card has to cut off. */
+function fullName(node: MapNode): string {
+  if (node.isClient) return `Clients of ${node.name}`
+  return node.type === null ? node.name : `${node.name}\n${node.type}`
+}

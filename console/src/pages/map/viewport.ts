@@ -9,13 +9,25 @@ export interface Viewport {
 }
 
 const PADDING = 22
+/** Room for the zoom buttons at the left of the map. */
+const PADDING_LEFT = 58
 /** Room for the legend above the map. */
 const PADDING_TOP = 56
 
-/** The viewport that shows the given nodes, or all; null when there is nothing to show or nowhere to show it. */
+/** Below this zoom the names on the cards, of 13 pixels, are hard to read. */
+const LEAST_READABLE = 0.6
+
+interface Subject {
+  /** Nodes to show; null for all. */
+  keys: ReadonlySet<string> | null
+  /** The node to keep in view where not all can be shown at a size that reads well; null to show all at any size. */
+  anchor: string | null
+}
+
+/** The viewport that shows its subject; null when there is nothing to show or nowhere to show it. */
 export function viewportFor(
   layout: Pick<Layout, 'nodes' | 'nodeWidth'>,
-  keys: ReadonlySet<string> | null,
+  { keys, anchor }: Subject,
   frame: { width: number; height: number },
   maxZoom: number,
 ): Viewport | null {
@@ -26,15 +38,27 @@ export function viewportFor(
   const top = Math.min(...points.map((point) => point.y))
   const bottom = Math.max(...points.map((point) => point.y)) + NODE_HEIGHT
   const room = {
-    width: Math.max(50, frame.width - 2 * PADDING),
+    width: Math.max(50, frame.width - PADDING_LEFT - PADDING),
     height: Math.max(50, frame.height - PADDING - PADDING_TOP),
   }
   // A selection is not blown up beyond what reads well; a small map may grow a little.
   const limit = keys === null ? Math.min(maxZoom, 1.25) : 1
-  const zoom = Math.min(room.width / (right - left), room.height / (bottom - top), limit)
+  const whole = Math.min(room.width / (right - left), room.height / (bottom - top), limit)
+  const kept = anchor === null ? undefined : layout.nodes.get(anchor)
+  const zoom = kept ? Math.max(whole, LEAST_READABLE) : whole
+  const centre = {
+    x: within(left, right, room.width / zoom, kept && kept.x + layout.nodeWidth / 2),
+    y: within(top, bottom, room.height / zoom, kept && kept.y + NODE_HEIGHT / 2),
+  }
   return {
-    x: frame.width / 2 - ((left + right) / 2) * zoom,
-    y: PADDING_TOP + room.height / 2 - ((top + bottom) / 2) * zoom,
+    x: PADDING_LEFT + room.width / 2 - centre.x * zoom,
+    y: PADDING_TOP + room.height / 2 - centre.y * zoom,
     zoom,
   }
+}
+
+/** What to put into the middle of a view of this length: the middle of the extent where it fits, else the kept place. */
+function within(low: number, high: number, length: number, kept: number | undefined): number {
+  if (kept === undefined || high - low <= length) return (low + high) / 2
+  return Math.min(Math.max(kept, low + length / 2), high - length / 2)
 }

@@ -2,11 +2,14 @@
 
 import Box from '@cloudscape-design/components/box'
 import Header from '@cloudscape-design/components/header'
+import SpaceBetween from '@cloudscape-design/components/space-between'
 import Table from '@cloudscape-design/components/table'
 import type { SamplingRule } from '../../api/xray.ts'
 import { useSamplingRules } from '../../api/queries.ts'
 import { ErrorPanel } from '../../ui/ErrorPanel.tsx'
+import { CodeBlock } from '../../ui/CodeBlock.tsx'
 import { PageFrame } from '../../ui/PageFrame.tsx'
+import { traceEverythingSnippet } from '../connect/snippets.ts'
 
 export function SamplingPage() {
   const { data, error, isPending, refetch } = useSamplingRules()
@@ -26,7 +29,7 @@ export function SamplingPage() {
             <Header
               variant="h1"
               {...(data && { counter: `(${rules.length})` })}
-              description="SDKs fetch these rules and try them in the order of their priority. The first that matches decides."
+              description={<HowToChange />}
             >
               Sampling rules
             </Header>
@@ -47,6 +50,22 @@ export function SamplingPage() {
         />
       )}
     </PageFrame>
+  )
+}
+
+function HowToChange() {
+  return (
+    <SpaceBetween size="xs">
+      <span>
+        SDKs try these rules in the order of their priority; the first that matches decides. They are changed through the
+        X-Ray API. To trace every request that no other rule takes:
+      </span>
+      <CodeBlock code={traceEverythingSnippet(window.location.origin)} what="command" />
+      <span>
+        SDKs fetch the rules every 5 minutes at the latest, those for Python and Go take a change over within about 10
+        seconds.
+      </span>
+    </SpaceBetween>
   )
 }
 

@@ -53,7 +53,7 @@ export function SqlTab({ sql }: { sql: JsonObject }) {
   const rest = flatten(sql).filter(({ path }) => path !== 'sanitized_query')
   return (
     <SpaceBetween size="l">
-      {query && <CodeBlock code={query} what="query" />}
+      {query && <CodeBlock code={query} what="query" isWrapped />}
       <FieldTable fields={rest} />
     </SpaceBetween>
   )

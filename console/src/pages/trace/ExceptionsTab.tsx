@@ -1,19 +1,58 @@
 // The exceptions of a segment: type, message, stack, and which caused which.
 
+import Button from '@cloudscape-design/components/button'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import type { Cause, Exception } from '../../model/document.ts'
+import Spinner from '@cloudscape-design/components/spinner'
+import type { Trace } from '../../api/internal.ts'
+import { useRawTrace } from '../../api/queries.ts'
+import { findRaised, type Cause, type Exception } from '../../model/document.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
+import { ErrorPanel } from '../../ui/ErrorPanel.tsx'
 
-export function ExceptionsTab({ cause }: { cause: Cause | null }) {
+interface Props {
+  trace: Trace
+  cause: Cause | null
+  onSelect: (segmentId: string) => void
+}
+
+export function ExceptionsTab({ trace, cause, onSelect }: Props) {
   if (!cause) return <p className="quiet">This segment has no exceptions.</p>
-  if (cause.reference) {
+  if (cause.reference) return <ReferredException trace={trace} exceptionId={cause.reference} onSelect={onSelect} />
+  return <CauseView cause={cause} />
+}
+
+/** SDKs record an exception once, where it was raised; the segments it passed through only name its id. */
+function ReferredException(props: { trace: Trace; exceptionId: string; onSelect: (segmentId: string) => void }) {
+  const { trace, exceptionId, onSelect } = props
+  const raw = useRawTrace(trace.id, trace.revision)
+  if (raw.error) {
+    return <ErrorPanel title="The exception could not be looked up" error={raw.error} onRetry={() => void raw.refetch()} />
+  }
+  if (!raw.data) return <Spinner />
+  // Inferred segments repeat the exception of their subsegment but have no row to go to.
+  const raised = findRaised(raw.data.processed, exceptionId).find(({ segmentId }) => trace.rows.id.includes(segmentId))
+  if (!raised) {
     return (
       <p>
-        The exception was recorded where it was raised: look for <span className="mono">{cause.reference}</span> below
-        this segment.
+        This segment names the exception <span className="mono">{exceptionId}</span>, but no segment or subsegment of the
+        trace that has arrived describes it.
       </p>
     )
   }
+  return (
+    <SpaceBetween size="m">
+      <p className="quiet">
+        Raised in{' '}
+        <Button variant="inline-link" onClick={() => onSelect(raised.segmentId)}>
+          {raised.name}
+        </Button>
+      </p>
+      <CauseView cause={raised.cause} />
+    </SpaceBetween>
+  )
+}
+
+function CauseView({ cause }: { cause: Cause }) {
   return (
     <SpaceBetween size="l">
       {cause.exceptions.map((exception, idx) => (

@@ -58,7 +58,7 @@ export function OverviewTab({ trace, row, document, onSelect }: Props) {
     { label: 'Start', value: <Moment at={start} note={`+${formatDuration(startUs / 1e6)}`} /> },
     { label: 'End', value: durationUs === null ? 'in progress' : <Moment at={start + durationUs / 1e6} /> },
     { label: 'Duration', value: durationUs === null ? 'in progress' : formatDuration(durationUs / 1e6) },
-    { label: 'Time of its own', value: selfUs === null ? '–' : formatDuration(selfUs / 1e6) },
+    { label: 'Self time', value: selfUs === null ? '–' : formatDuration(selfUs / 1e6) },
     text('Method', textField(request, 'method')),
     text('Operation', textField(aws, 'operation')),
     text('Namespace', textField(document, 'namespace')),

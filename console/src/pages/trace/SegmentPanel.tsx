@@ -2,7 +2,6 @@
 
 import Spinner from '@cloudscape-design/components/spinner'
 import Tabs, { type TabsProps } from '@cloudscape-design/components/tabs'
-import { useState } from 'react'
 import type { JsonObject, Trace } from '../../api/internal.ts'
 import { useSegment } from '../../api/queries.ts'
 import { objectField, readCause } from '../../model/document.ts'
@@ -15,15 +14,14 @@ interface Props {
   trace: Trace
   row: number
   onSelect: (segmentId: string) => void
+  /** The tab someone chose, which stays over the selection of another segment; null before. */
+  tab: string | null
+  onTab: (tab: string) => void
 }
 
-/** Kept over the selection of another segment: whoever compares exceptions wants to stay on them. */
-let lastTab = 'overview'
-
-export function SegmentPanel({ trace, row, onSelect }: Props) {
+export function SegmentPanel({ trace, row, onSelect, tab: chosen, onTab }: Props) {
   const id = trace.rows.id[row] ?? ''
   const segment = useSegment(trace.id, id, trace.revision)
-  const [active, setActive] = useState(lastTab)
   if (segment.error) {
     return <ErrorPanel title="The segment could not be read" error={segment.error} onRetry={() => void segment.refetch()} />
   }
@@ -35,33 +33,34 @@ export function SegmentPanel({ trace, row, onSelect }: Props) {
     )
   }
   const tabs = tabsFor(trace, row, segment.data, onSelect)
+  // Whoever opens a segment that failed wants to know why.
+  const first = readCause(segment.data) ? 'exceptions' : 'overview'
   return (
     <Tabs
       tabs={tabs}
-      activeTabId={tabs.some((tab) => tab.id === active) ? active : 'overview'}
-      onChange={({ detail }) => {
-        lastTab = detail.activeTabId
-        setActive(detail.activeTabId)
-      }}
+      activeTabId={tabs.find(({ id }) => id === chosen)?.id ?? first}
+      onChange={({ detail }) => onTab(detail.activeTabId)}
     />
   )
 }
 
 /** Only what the document has gets a tab; what X-Ray always shows is always there. */
 function tabsFor(trace: Trace, row: number, document: JsonObject, onSelect: (id: string) => void): TabsProps.Tab[] {
-  const cause = readCause(document)
-  const tabs: TabsProps.Tab[] = [
+  const sql = objectField(document, 'sql')
+  return [
     {
       id: 'overview',
       label: 'Overview',
       content: <OverviewTab trace={trace} row={row} document={document} onSelect={onSelect} />,
     },
+    {
+      id: 'exceptions',
+      label: 'Exceptions',
+      content: <ExceptionsTab trace={trace} cause={readCause(document)} onSelect={onSelect} />,
+    },
+    ...(sql ? [{ id: 'sql', label: 'SQL', content: <SqlTab sql={sql} /> }] : []),
     { id: 'resources', label: 'Resources', content: <ResourcesTab document={document} /> },
     { id: 'annotations', label: 'Annotations', content: <AnnotationsTab document={document} /> },
     { id: 'metadata', label: 'Metadata', content: <MetadataTab document={document} /> },
-    { id: 'exceptions', label: 'Exceptions', content: <ExceptionsTab cause={cause} /> },
   ]
-  const sql = objectField(document, 'sql')
-  if (sql) tabs.push({ id: 'sql', label: 'SQL', content: <SqlTab sql={sql} /> })
-  return tabs
 }

@@ -5,7 +5,7 @@ import Button from '@cloudscape-design/components/button'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useState, type ReactNode } from 'react'
 import { getRawTrace, type Trace } from '../../api/internal.ts'
-import { formatCount, formatDateTime, formatDuration } from '../../model/format.ts'
+import { formatCount, formatDateTime, formatDuration, timeZone } from '../../model/format.ts'
 import { outcomeOf } from '../../model/outcome.ts'
 import { rowOutcome } from '../../model/rows.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
@@ -40,13 +40,13 @@ export function TraceHeader({ trace }: { trace: Trace }) {
         {showsResponseTime && <Fact label="Response time">{formatDuration(trace.responseTime ?? 0)}</Fact>}
         <Fact label="Duration">{formatDuration(trace.duration)}</Fact>
         <Fact label="Start">
-          <time dateTime={new Date(trace.start * 1000).toISOString()}>{formatDateTime(trace.start)}</time>
+          <time title={timeZone()} dateTime={new Date(trace.start * 1000).toISOString()}>{formatDateTime(trace.start)}</time>
         </Fact>
         <Fact label="Segments">
           {formatCount(trace.segmentCount)}
           {rows.id.length > trace.segmentCount && <small> · {formatCount(rows.id.length)} with subsegments</small>}
         </Fact>
-        {troubled > 0 && <Fact label="In trouble">{formatCount(troubled)}</Fact>}
+        {troubled > 0 && <Fact label="Failed segments">{formatCount(troubled)}</Fact>}
       </dl>
       {trace.limitExceeded && (
         <Alert type="warning">This trace is larger than the server keeps. Segments that came after the limit are missing.</Alert>

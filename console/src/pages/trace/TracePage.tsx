@@ -1,5 +1,6 @@
 // One trace: what it was, its timeline, its map, its documents, and the details of a segment in the panel.
 
+import Alert from '@cloudscape-design/components/alert'
 import BreadcrumbGroup from '@cloudscape-design/components/breadcrumb-group'
 import Spinner from '@cloudscape-design/components/spinner'
 import { useMemo } from 'react'
@@ -50,7 +51,7 @@ function Loaded({ trace, view }: { trace: Trace; view: TraceView }) {
   const { route, params } = useLocation()
   const go = (next: TraceView) =>
     navigate({ page: 'trace', traceId: trace.id, view: next }, params)
-  const set = (name: 'seg' | 'on', value: string | null) => navigate(route, withParams(params, { [name]: value }), 'replace')
+  const set = (name: 'seg' | 'on' | 'tab', value: string | null) => navigate(route, withParams(params, { [name]: value }), 'replace')
 
   const graph = useTraceGraph(trace.id, trace.revision)
   const map = useMemo(() => buildServiceMap(graph.data ?? []), [graph.data])
@@ -64,7 +65,15 @@ function Loaded({ trace, view }: { trace: Trace; view: TraceView }) {
       ? null
       : {
           header: trace.rows.name[selectedRow] ?? '',
-          content: <SegmentPanel key={segmentId} trace={trace} row={selectedRow} onSelect={(id) => set('seg', id)} />,
+          content: (
+            <SegmentPanel
+              trace={trace}
+              row={selectedRow}
+              onSelect={(id) => set('seg', id)}
+              tab={params.get('tab')}
+              onTab={(tab) => set('tab', tab)}
+            />
+          ),
           onClose: () => set('seg', null),
         }
 
@@ -76,6 +85,12 @@ function Loaded({ trace, view }: { trace: Trace; view: TraceView }) {
       panel={view === 'map' ? mapPanel : view === 'timeline' ? segmentPanel : null}
     >
       <TraceHeader trace={trace} />
+      {view === 'timeline' && segmentId !== null && selectedRow < 0 && (
+        <Alert type="info" dismissible onDismiss={() => set('seg', null)}>
+          This trace has no segment <span className="mono">{segmentId}</span>. Its caller may not have sent one, or it is
+          still on its way.
+        </Alert>
+      )}
       {view === 'timeline' && (
         <TimelineView
           key={trace.id}

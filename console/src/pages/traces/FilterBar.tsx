@@ -25,7 +25,7 @@ export function FilterBar({ filter, facets, countText, onChange }: Props) {
       countText={countText}
       expandToViewport
       filteringAriaLabel="Filter traces"
-      filteringPlaceholder="Filter by service, outcome, response time, or any text: URL, user, annotation, trace ID"
+      filteringPlaceholder="Filter by service, outcome, response time, or any text"
       i18nStrings={{ clearFiltersText: 'Clear filters' }}
     />
   )

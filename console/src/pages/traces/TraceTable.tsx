@@ -9,7 +9,7 @@ import Table, { type TableProps } from '@cloudscape-design/components/table'
 import type { ReactNode } from 'react'
 import { MAX_PAGES, PAGE_SIZE } from '../../api/queries.ts'
 import type { TraceSummary } from '../../api/internal.ts'
-import { formatClock, formatCount, formatDateTime, formatDuration } from '../../model/format.ts'
+import { formatClock, formatCount, formatDateTime, formatDuration, timeZone } from '../../model/format.ts'
 import { outcomeOf, OUTCOMES } from '../../model/outcome.ts'
 import { OutcomeLabel } from '../../ui/OutcomeLabel.tsx'
 import { href } from '../../url/location.ts'
@@ -54,7 +54,7 @@ const COLUMNS: TableProps.ColumnDefinition<TraceSummary>[] = [
   },
   {
     id: 'start',
-    header: 'Start time',
+    header: <span title={`Times are in ${timeZone()}`}>Start time</span>,
     minWidth: 120,
     cell: (trace) => <span title={formatDateTime(trace.startTime)}>{formatClock(trace.startTime)}</span>,
     sortingComparator: (a, b) => a.startTime - b.startTime,

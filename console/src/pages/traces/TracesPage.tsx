@@ -15,9 +15,10 @@ import { PageFrame } from '../../ui/PageFrame.tsx'
 import { RangePicker } from '../../ui/RangePicker.tsx'
 import { RefreshButton, useRefreshInterval } from '../../ui/RefreshButton.tsx'
 import { navigate, useLocation } from '../../url/location.ts'
-import { isEmptyFilter, readFilter, readRange, withParams, writeFilter, writeRange } from '../../url/params.ts'
+import { readFilter, readRange, withParams, writeFilter, writeRange } from '../../url/params.ts'
 import type { TimeRange } from '../../url/timeRange.ts'
 import { FilterBar } from './FilterBar.tsx'
+import { looksLikeExpression } from './filterExpression.ts'
 import { Refiner } from './Refiner.tsx'
 import { TraceCharts } from './TraceCharts.tsx'
 import { TraceStatistics } from './TraceStatistics.tsx'
@@ -35,7 +36,6 @@ export function TracesPage() {
 
   const setRange = (next: TimeRange) => navigate(route, writeRange(params, next))
   const setFilter = (next: TraceFilter) => navigate(route, writeFilter(params, next))
-  const isFiltered = !isEmptyFilter(filter)
   return (
     <PageFrame title="Traces">
       <SpaceBetween size="m">
@@ -100,7 +100,13 @@ export function TracesPage() {
             <NoTraces
               range={range}
               onRange={setRange}
-              onClearFilter={isFiltered ? () => setFilter({ outcomes: [] }) : undefined}
+              filter={filter}
+              onClearFilter={() => setFilter({ outcomes: [] })}
+              hint={
+                filter.text !== undefined &&
+                looksLikeExpression(filter.text) &&
+                'Filter expressions are not available yet; choose Service, Response code, Response time … from the list.'
+              }
             />
           }
         />

@@ -16,13 +16,22 @@ export const PROPERTIES: PropertyFilterProps.FilteringProperty[] = [
     key: 'rt',
     propertyLabel: 'Response time',
     groupValuesLabel: 'Response times in seconds',
-    operators: ['>=', '<='],
+    operators: [
+      { operator: '>=', format: withUnit },
+      { operator: '<=', format: withUnit },
+    ],
     defaultOperator: '>=',
   },
   { key: 'method', propertyLabel: 'Method', groupValuesLabel: 'Methods', operators: ['='] },
   { key: 'status', propertyLabel: 'Response code', groupValuesLabel: 'Response codes', operators: ['='] },
   { key: 'user', propertyLabel: 'User', groupValuesLabel: 'Users', operators: ['='] },
 ]
+
+/** The token shows "18 ms" for what the filter keeps as 0.018 seconds. */
+function withUnit(value: unknown): string {
+  const seconds = Number(value)
+  return Number.isFinite(seconds) ? formatDuration(seconds) : String(value)
+}
 
 /** Suggestions: the outcomes, and what the present matches have. */
 export function filterOptions(facets: SearchAnswer['facets'] | undefined): PropertyFilterProps.FilteringOption[] {
@@ -61,7 +70,8 @@ export function fromQuery(query: Query, before: TraceFilter): TraceFilter {
   const filter: TraceFilter = { outcomes: [] }
   for (const { propertyKey, operator, value } of query.tokens) {
     if (typeof value !== 'string') continue
-    const number = Number(value.trim().replace(/\s*s$/, ''))
+    const number = Number(value)
+    const seconds = toSeconds(value)
     switch (propertyKey) {
       case 'service':
         // The type is not in the token's text: an unchanged name keeps the one it had.
@@ -76,9 +86,9 @@ export function fromQuery(query: Query, before: TraceFilter): TraceFilter {
         break
       }
       case 'rt':
-        if (Number.isFinite(number) && number >= 0) {
-          if (operator === '>=') filter.minResponseTime = number
-          else filter.maxResponseTime = number
+        if (seconds !== null) {
+          if (operator === '>=') filter.minResponseTime = seconds
+          else filter.maxResponseTime = seconds
         }
         break
       case 'method':
@@ -95,4 +105,11 @@ export function fromQuery(query: Query, before: TraceFilter): TraceFilter {
     }
   }
   return filter
+}
+
+/** Reads "0.5", "0.5 s" or "500 ms"; null for anything else. */
+function toSeconds(text: string): number | null {
+  const [, number, unit] = /^\s*(\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+)\s*(ms|s)?\s*$/i.exec(text) ?? []
+  if (number === undefined) return null
+  return unit?.toLowerCase() === 'ms' ? Number(number) / 1000 : Number(number)
 }
