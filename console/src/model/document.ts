@@ -18,7 +18,10 @@ export interface Cause {
   workingDirectory: string | null
   paths: string[]
   exceptions: Exception[]
-  /** The cause is told in the segment that raised the exception: its exception id. */
+  /**
+   * The cause is told where the exception was raised: its id (Python, Java: the cause is that text) or the id of the
+   * subsegment (Node.js: an object with that id and no exceptions).
+   */
   reference: string | null
 }
 
@@ -61,11 +64,14 @@ export function readCause(document: JsonObject): Cause | null {
   }
   if (!isObject(cause)) return null
   const exceptions = list(cause['exceptions']).filter(isObject).map(readException)
+  const reference = exceptions.length === 0 ? textField(cause, 'id') : null
+  // Step Functions sends an empty object where nothing went wrong.
+  if (exceptions.length === 0 && reference === null) return null
   return {
     workingDirectory: textField(cause, 'working_directory'),
     paths: list(cause['paths']).filter((path) => typeof path === 'string'),
     exceptions,
-    reference: null,
+    reference,
   }
 }
 
@@ -77,12 +83,13 @@ export interface Raised {
   cause: Cause
 }
 
-/** Every segment and subsegment of a trace that holds the exception with this id; ancestors only name it. */
-export function findRaised(documents: readonly JsonObject[], exceptionId: string): Raised[] {
+/** Every segment and subsegment of a trace that holds the exception a cause refers to; ancestors only name it. */
+export function findRaised(documents: readonly JsonObject[], reference: string): Raised[] {
   return documents.flatMap((document) => {
     const cause = readCause(document)
-    const holds = cause?.exceptions.some(({ id }) => id === exceptionId)
-    const below = findRaised(list(document['subsegments']).filter(isObject), exceptionId)
+    const isMeant = document['id'] === reference && (cause?.exceptions.length ?? 0) > 0
+    const holds = isMeant || cause?.exceptions.some(({ id }) => id === reference)
+    const below = findRaised(list(document['subsegments']).filter(isObject), reference)
     if (!cause || !holds) return below
     return [{ segmentId: textField(document, 'id') ?? '', name: textField(document, 'name') ?? 'unnamed', cause }, ...below]
   })

@@ -47,7 +47,7 @@ test('a cause may be the id of an exception, or no cause at all', () => {
   expect(readCause({ cause: 'abcdef0123456789' })?.reference).toBe('abcdef0123456789')
   expect(readCause({})).toBeNull()
   expect(readCause({ cause: [1] })).toBeNull()
-  expect(readCause({ cause: { exceptions: 'odd' } })?.exceptions).toEqual([])
+  expect(readCause({ cause: { exceptions: 'odd' } })).toBeNull()
 })
 
 test.each<[string | null, NodeKind]>([
@@ -84,4 +84,17 @@ test('an exception is found where it was raised, however deep, and not where it 
     ['c', 'query', 'Timeout'],
   ])
   expect(findRaised(documents, 'e3')).toEqual([])
+})
+
+test('the Node.js SDK refers to the subsegment that raised the exception', () => {
+  const inner = { id: '992f05066564c80f', name: 'inner', cause: { exceptions: [{ type: 'RangeError', message: 'deep' }] } }
+  const outer = { id: '106af2dcabee4dd3', name: 'outer', cause: { id: inner.id, exceptions: [] }, subsegments: [inner] }
+  const reference = readCause(outer)?.reference
+  expect(reference).toBe(inner.id)
+  expect(findRaised([outer], inner.id).map(({ name }) => name)).toEqual(['inner'])
+})
+
+test('an empty cause is none', () => {
+  expect(readCause({ cause: {} })).toBeNull()
+  expect(readCause({ cause: { exceptions: [] } })).toBeNull()
 })
