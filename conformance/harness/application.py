@@ -6,6 +6,7 @@ from pathlib import Path
 
 import requests
 
+from .documents import new_trace_id
 from .environment import CONFORMANCE, REPOSITORY, child_environment, free_port
 from .polling import wait_until
 from .process import LoggedProcess
@@ -23,6 +24,11 @@ class Application:
 
     def get(self, path: str = "/", headers: dict[str, str] | None = None) -> requests.Response:
         return requests.get(f"{self.url}{path}", headers=headers, timeout=10)
+
+    def get_traced(self, path: str = "/") -> tuple[str, requests.Response]:
+        """Asks within a new trace that is to be sampled; gives its id and the answer."""
+        trace_id = new_trace_id()
+        return trace_id, self.get(path, {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
 
     def close(self) -> None:
         if self.process.exit_code is None:

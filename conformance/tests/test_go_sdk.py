@@ -8,7 +8,6 @@ import pytest
 
 from harness.application import Application, start_announcing
 from harness.builds import build_go_shop
-from harness.documents import new_trace_id
 from harness.polling import wait_until
 from harness.reading import ServiceMap, find, read_segments, read_summary, wait_for_segments
 from harness.roentgen import Roentgen
@@ -26,16 +25,9 @@ def shop(shared_roentgen: Roentgen, tmp_path_factory: pytest.TempPathFactory) ->
     app.close()
 
 
-def ask(app: Application, path: str) -> str:
-    """Asks within a new, sampled trace and gives its id."""
-    trace_id = new_trace_id()
-    app.get(path, {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
-    return trace_id
-
-
 def test_a_request(xray: Any, shop: Application) -> None:
     sent = time.time()
-    trace_id = ask(shop, "/")
+    trace_id, _ = shop.get_traced()
     documents = wait_for_segments(xray, trace_id)
     segment, price = find(documents, "go-shop"), find(documents, "price")
     assert segment["http"]["request"]["url"] == f"{shop.url}/"
@@ -49,7 +41,7 @@ def test_a_request(xray: Any, shop: Application) -> None:
 
 
 def test_an_error_is_a_fault(xray: Any, shop: Application) -> None:
-    documents = wait_for_segments(xray, ask(shop, "/broken"))
+    documents = wait_for_segments(xray, shop.get_traced("/broken")[0])
     assert find(documents, "go-shop")["fault"] is True
     price = find(documents, "price")
     assert price["fault"] is True
@@ -57,7 +49,7 @@ def test_an_error_is_a_fault(xray: Any, shop: Application) -> None:
 
 
 def test_streamed_subsegments(xray: Any, shop: Application) -> None:
-    trace_id = ask(shop, "/many")
+    trace_id, _ = shop.get_traced("/many")
 
     def whole() -> list[str] | None:
         documents = read_segments(xray, trace_id)

@@ -7,7 +7,6 @@ import pytest
 
 from harness.application import Application, start_announcing
 from harness.builds import build_java_shop
-from harness.documents import new_trace_id
 from harness.polling import wait_until
 from harness.reading import ServiceMap, find, read_segments, wait_for_segments
 from harness.roentgen import Roentgen
@@ -25,15 +24,8 @@ def shop(shared_roentgen: Roentgen, tmp_path_factory: pytest.TempPathFactory) ->
     app.close()
 
 
-def ask(app: Application, path: str) -> str:
-    """Asks within a new, sampled trace and gives its id."""
-    trace_id = new_trace_id()
-    app.get(path, {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
-    return trace_id
-
-
 def test_a_request(xray: Any, shop: Application) -> None:
-    trace_id = ask(shop, "/")
+    trace_id, _ = shop.get_traced()
     documents = wait_for_segments(xray, trace_id)
     segment, price = find(documents, "java-shop"), find(documents, "price")
     assert segment["user"] == "customer-7"
@@ -49,7 +41,7 @@ def test_a_request(xray: Any, shop: Application) -> None:
 
 
 def test_a_chain_of_exceptions(xray: Any, shop: Application) -> None:
-    documents = wait_for_segments(xray, ask(shop, "/broken"))
+    documents = wait_for_segments(xray, shop.get_traced("/broken")[0])
     assert find(documents, "java-shop")["fault"] is True
     outer, inner = find(documents, "price")["cause"]["exceptions"]
     assert outer["type"] == "java.lang.IllegalStateException"
@@ -59,7 +51,7 @@ def test_a_chain_of_exceptions(xray: Any, shop: Application) -> None:
 
 
 def test_streamed_subsegments(xray: Any, shop: Application) -> None:
-    trace_id = ask(shop, "/many")
+    trace_id, _ = shop.get_traced("/many")
 
     def whole() -> list[str] | None:
         documents = read_segments(xray, trace_id)

@@ -8,7 +8,6 @@ import pytest
 
 from harness.application import Application, start_announcing
 from harness.builds import build_node_service
-from harness.documents import new_trace_id
 from harness.expected_map import Statistics
 from harness.polling import wait_until
 from harness.reading import ServiceMap, find, read_segments, read_summaries, wait_for_segments, walk
@@ -39,8 +38,7 @@ def shop(shared_roentgen: Roentgen, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_a_captured_call_connects_two_services(xray: Any, shop: Application) -> None:
-    trace_id = new_trace_id()
-    answer = shop.get("/", {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
+    trace_id, answer = shop.get_traced("/")
     assert answer.text == "stock answered 200"
     documents = wait_for_segments(xray, trace_id, count=2)
     # The callee reported, so nothing is inferred for the call.
@@ -60,8 +58,7 @@ def test_a_captured_call_connects_two_services(xray: Any, shop: Application) -> 
 
 
 def test_an_exception_is_a_fault(xray: Any, shop: Application) -> None:
-    trace_id = new_trace_id()
-    answer = shop.get("/broken", {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
+    trace_id, answer = shop.get_traced("/broken")
     assert answer.status_code == 500
     segment = find(wait_for_segments(xray, trace_id), "node-shop")
     assert segment["fault"] is True

@@ -11,7 +11,6 @@ import pytest
 
 from harness.application import PYTHON_APPS, Application, run_python, start_announcing
 from harness.aws_mock import AwsMock
-from harness.documents import new_trace_id
 from harness.expected_map import Statistics
 from harness.reading import ServiceMap, find, read_summary, wait_for_segments, walk
 from harness.roentgen import Roentgen
@@ -39,9 +38,8 @@ def flask(shared_roentgen: Roentgen, tmp_path_factory: pytest.TempPathFactory) -
     ],
 )
 def test_flask_outcomes(xray: Any, flask: Application, path: str, status: int, flags: set[str]) -> None:
-    trace_id = new_trace_id()
     sent = time.time()
-    answer = flask.get(path, {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
+    trace_id, answer = flask.get_traced(path)
     assert answer.status_code == status
     segment = find(wait_for_segments(xray, trace_id), "flask-shop")
     assert {flag for flag in ("error", "throttle", "fault") if segment.get(flag)} == flags
@@ -61,8 +59,7 @@ def test_flask_outcomes(xray: Any, flask: Application, path: str, status: int, f
 
 
 def test_flask_exception_is_kept(xray: Any, flask: Application) -> None:
-    trace_id = new_trace_id()
-    flask.get("/broken", {"X-Amzn-Trace-Id": f"Root={trace_id};Sampled=1"})
+    trace_id, _ = flask.get_traced("/broken")
     exception = find(wait_for_segments(xray, trace_id), "flask-shop")["cause"]["exceptions"][0]
     assert exception["type"] == "RuntimeError"
     assert exception["message"] == "the shelf fell down"
