@@ -5,22 +5,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roentgen_load::Shop;
-use roentgen_model::{Document, ServiceGraph, Timestamp, Trace, TraceId, assemble};
+use roentgen_model::{Document, Names, ServiceGraph, Timestamp, Trace, TraceId, assemble};
 
 /// As many as `Settings::new` sends at once when a run begins.
 const REQUESTS: i64 = 400;
 
-fn traces() -> Vec<Trace> {
+fn traces() -> Vec<Trace<'static>> {
     let mut shop = Shop::new(20);
-    let mut documents: BTreeMap<TraceId, Vec<Document>> = BTreeMap::new();
+    let mut documents: BTreeMap<TraceId, Vec<Document<'_>>> = BTreeMap::new();
     for number in 0..REQUESTS {
         let at = Timestamp::from_micros((1_795_334_983 + number) * 1_000_000);
         for document in shop.request(at) {
-            let document = Document::parse(document.json.as_bytes()).unwrap();
+            let document = Document::parse(document.json.as_bytes()).unwrap().into_owned();
             documents.entry(document.trace_id).or_default().push(document);
         }
     }
-    documents.into_iter().map(|(id, documents)| assemble(id, documents).unwrap()).collect()
+    let mut names = Names::default();
+    let traces = documents.into_iter();
+    traces.map(|(id, documents)| assemble(id, documents, &mut names).unwrap()).collect()
 }
 
 #[test]

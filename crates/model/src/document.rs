@@ -4,6 +4,10 @@
 //! [`Document::parse`] checks what X-Ray checks, reads what assembly needs into types, and keeps
 //! every member as raw JSON, so that unknown ones survive. Members of a wrong type that X-Ray
 //! does not check are kept raw and otherwise ignored: the SDKs disagree about many of them.
+//!
+//! Documents borrow from the bytes they were read from wherever the text stands there as it is.
+
+use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
@@ -11,6 +15,7 @@ use crate::{Annotation, SegmentId, Timestamp, TraceId};
 
 mod lenient;
 mod members;
+mod outline;
 mod parse;
 mod repair;
 mod split;
@@ -18,6 +23,7 @@ mod tree;
 mod views;
 
 pub(crate) use lenient::{Member, read_object, write_string};
+pub(crate) use outline::kept;
 pub use split::split_documents;
 pub use views::{Aws, Cause, Exception, Http, Link};
 
@@ -30,11 +36,11 @@ pub const MAX_NESTING: usize = 128;
 
 /// One parsed document.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub struct Document<'a> {
     /// The trace it belongs to.
     pub trace_id: TraceId,
     /// The segment or subsegment itself, then all its nested subsegments; parents first.
-    pub entities: Vec<Entity>,
+    pub entities: Vec<Entity<'a>>,
 }
 
 /// Segment or subsegment.
@@ -59,7 +65,7 @@ pub struct Flags {
 
 /// One segment or subsegment of a document, without its nested subsegments.
 #[derive(Clone, Debug)]
-pub struct Entity {
+pub struct Entity<'a> {
     /// Its id, unique in the trace.
     pub id: SegmentId,
     /// Segment or subsegment.
@@ -68,7 +74,7 @@ pub struct Entity {
     /// or, for a segment, the one that called it.
     pub parent_id: Option<SegmentId>,
     /// The name: of the service for a segment, of the work or the callee for a subsegment.
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// When it began.
     pub start: Timestamp,
     /// When it ended; `None` while it is in progress.
@@ -76,27 +82,37 @@ pub struct Entity {
     /// How it ended: the stated flags or, where none is stated, what the HTTP status says.
     pub flags: Flags,
     /// `aws` and `remote` mark calls to other services.
-    pub namespace: Option<String>,
+    pub namespace: Option<Cow<'a, str>>,
     /// The type of the resource that runs the service.
-    pub origin: Option<String>,
+    pub origin: Option<Cow<'a, str>>,
     /// The end user.
-    pub user: Option<String>,
+    pub user: Option<Cow<'a, str>>,
     /// The ARN of the resource that runs the service.
-    pub resource_arn: Option<String>,
+    pub resource_arn: Option<Cow<'a, str>>,
     /// The request it serves or makes.
-    pub http: Http,
+    pub http: Http<'a>,
     /// AWS facts: of the resource for a segment, of the call for a subsegment.
-    pub aws: Aws,
+    pub aws: Aws<'a>,
     /// Whether it has an `sql` block.
     pub has_sql: bool,
     /// Annotations with an acceptable key and value.
-    pub annotations: Vec<Annotation>,
+    pub annotations: Vec<Annotation<'a>>,
     /// Every member as it was sent, in the order of the document, but for those that processing
     /// writes anew (ids, times, annotations, subsegments).
-    pub(crate) members: Vec<(String, Box<RawValue>)>,
+    pub(crate) members: Vec<(Cow<'a, str>, Cow<'a, RawValue>)>,
+    /// The bytes of these members, also where they themselves were left out.
+    pub(crate) size: u32,
 }
 
-impl Entity {
+impl Document<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Document<'static> {
+        let entities = self.entities.into_iter().map(Entity::into_owned).collect();
+        Document { trace_id: self.trace_id, entities }
+    }
+}
+
+impl Entity<'_> {
     /// Whether this subsegment is a call to another service: those with namespace `aws` or
     /// `remote` make a node (other namespaces, such as Python's `local`, do not).
     pub fn is_call(&self) -> bool {
@@ -118,4 +134,35 @@ impl Entity {
     pub fn member(&self, name: &str) -> Option<&RawValue> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
+
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> Entity<'static> {
+        let own_member = |(key, value): (Cow<'_, str>, Cow<'_, RawValue>)| {
+            (Cow::Owned(key.into_owned()), Cow::Owned(value.into_owned()))
+        };
+        Entity {
+            id: self.id,
+            kind: self.kind,
+            parent_id: self.parent_id,
+            name: Cow::Owned(self.name.into_owned()),
+            start: self.start,
+            end: self.end,
+            flags: self.flags,
+            namespace: own(self.namespace),
+            origin: own(self.origin),
+            user: own(self.user),
+            resource_arn: own(self.resource_arn),
+            http: self.http.into_owned(),
+            aws: self.aws.into_owned(),
+            has_sql: self.has_sql,
+            annotations: self.annotations.into_iter().map(Annotation::into_owned).collect(),
+            members: self.members.into_iter().map(own_member).collect(),
+            size: self.size,
+        }
+    }
+}
+
+/// A text that borrows nothing.
+fn own(text: Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
+    text.map(|text| Cow::Owned(text.into_owned()))
 }

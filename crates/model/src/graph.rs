@@ -5,40 +5,16 @@
 //! trace changes, so stored graphs are corrected and never count twice.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::{Histogram, Micros, Timestamp};
+use crate::{ServiceId, Timestamp};
 
-/// What a longer request counts as. Sums of honest times stay far from the end of an i64, and a
-/// sum that saturated could not be taken back.
-const LONGEST_REQUEST: Micros = Micros::from_whole_seconds(30 * 24 * 3600);
+mod rollups;
+mod statistics;
 
-/// The identity of a node: name, type and account (the three parts `id()` selects on).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceId {
-    /// The node's name.
-    pub name: Arc<str>,
-    /// `AWS::ECS::Container`, `AWS::DynamoDB::Table`, `Database::SQL`, `remote`, `client`…;
-    /// `None` for a segment without `origin`.
-    pub kind: Option<Arc<str>>,
-    /// The AWS account, when the segment told it.
-    pub account_id: Option<Arc<str>>,
-}
+pub use rollups::Rollups;
+pub use statistics::{EdgeStatistics, NodeStatistics, RequestStatistics};
 
-impl ServiceId {
-    /// The type of the synthetic node that stands for the callers of a root service.
-    pub const CLIENT: &'static str = "client";
-
-    /// The synthetic client of a root service; it bears the service's name.
-    pub fn client_of(root: &ServiceId) -> Self {
-        Self { name: root.name.clone(), kind: Some(Self::CLIENT.into()), account_id: None }
-    }
-
-    /// Whether this is a synthetic client.
-    pub fn is_client(&self) -> bool {
-        self.kind.as_deref() == Some(Self::CLIENT)
-    }
-}
+use statistics::Sign;
 
 /// How a request ended. Fault outranks throttle, throttle outranks error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,53 +70,6 @@ pub struct TraceGraph {
     pub edges: Vec<EdgeObservation>,
 }
 
-/// Counts of requests by how they ended, and their times.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RequestStatistics {
-    /// Requests that ended well.
-    pub ok: i64,
-    /// 429.
-    pub throttle: i64,
-    /// 4xx other than 429.
-    pub error: i64,
-    /// 5xx.
-    pub fault: i64,
-    /// Sum of all response times.
-    pub total_response_time: Micros,
-    /// Response times.
-    pub response_times: Histogram,
-}
-
-/// One node's sums.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeStatistics {
-    /// Completed requests.
-    pub requests: RequestStatistics,
-    /// Observations, completed or not.
-    pub seen: i64,
-    /// Observations from segments of the node's own.
-    pub seen_real: i64,
-    /// Observations as the first service of a request.
-    pub seen_root: i64,
-    /// Start of the first request.
-    pub start: Timestamp,
-    /// End of the last request.
-    pub end: Timestamp,
-}
-
-/// One edge's sums.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EdgeStatistics {
-    /// Completed calls.
-    pub requests: RequestStatistics,
-    /// Observations, completed or not.
-    pub seen: i64,
-    /// Start of the first call.
-    pub start: Timestamp,
-    /// End of the last call.
-    pub end: Timestamp,
-}
-
 /// The sum of what many traces say.
 ///
 /// `start` and `end` of its nodes and edges only ever widen: taking a trace back leaves them,
@@ -151,39 +80,6 @@ pub struct ServiceGraph {
     pub nodes: BTreeMap<ServiceId, NodeStatistics>,
     /// Edges by caller and callee.
     pub edges: BTreeMap<(ServiceId, ServiceId), EdgeStatistics>,
-}
-
-impl RequestStatistics {
-    /// Completed requests.
-    pub fn total(&self) -> i64 {
-        self.ok + self.throttle + self.error + self.fault
-    }
-
-    fn count(&mut self, outcome: Outcome, length: Micros) {
-        let length = length.clamped().min(LONGEST_REQUEST);
-        *match outcome {
-            Outcome::Ok => &mut self.ok,
-            Outcome::Error => &mut self.error,
-            Outcome::Throttle => &mut self.throttle,
-            Outcome::Fault => &mut self.fault,
-        } += 1;
-        self.total_response_time = self.total_response_time.plus(length);
-        self.response_times.record(length);
-    }
-
-    fn apply(&mut self, other: &RequestStatistics, sign: Sign) {
-        let factor = sign.factor();
-        self.ok += factor * other.ok;
-        self.throttle += factor * other.throttle;
-        self.error += factor * other.error;
-        self.fault += factor * other.fault;
-        let time = Micros::new(factor * other.total_response_time.get());
-        self.total_response_time = self.total_response_time.plus(time);
-        match sign {
-            Sign::Plus => self.response_times.merge(&other.response_times),
-            Sign::Minus => self.response_times.subtract(&other.response_times),
-        }
-    }
 }
 
 impl TraceGraph {
@@ -223,78 +119,23 @@ impl ServiceGraph {
     }
 
     fn add_node(&mut self, seen: &NodeObservation) {
-        let node = self.nodes.entry(seen.node.clone()).or_default();
-        widen((&mut node.start, &mut node.end), node.seen == 0, seen.start, seen.end);
-        node.seen += 1;
-        node.seen_real += i64::from(seen.is_real);
-        node.seen_root += i64::from(seen.is_root);
-        if let Some(end) = seen.end
-            && !seen.node.is_client()
-        {
-            node.requests.count(seen.outcome, end - seen.start);
-        }
+        self.nodes.entry(seen.node.clone()).or_default().observe(seen);
     }
 
     fn add_edge(&mut self, seen: &EdgeObservation) {
-        let edge = self.edges.entry((seen.from.clone(), seen.to.clone())).or_default();
-        widen((&mut edge.start, &mut edge.end), edge.seen == 0, seen.start, seen.end);
-        edge.seen += 1;
-        if let Some(end) = seen.end {
-            edge.requests.count(seen.outcome, end - seen.start);
-        }
+        self.edges.entry((seen.from.clone(), seen.to.clone())).or_default().observe(seen);
     }
 
     fn apply(&mut self, other: &ServiceGraph, sign: Sign) {
         for (id, theirs) in &other.nodes {
-            let ours = self.nodes.entry(id.clone()).or_default();
-            if sign == Sign::Plus {
-                let end = Some(theirs.end);
-                widen((&mut ours.start, &mut ours.end), ours.seen == 0, theirs.start, end);
-            }
-            ours.seen += sign.factor() * theirs.seen;
-            ours.seen_real += sign.factor() * theirs.seen_real;
-            ours.seen_root += sign.factor() * theirs.seen_root;
-            ours.requests.apply(&theirs.requests, sign);
+            self.nodes.entry(id.clone()).or_default().apply(theirs, sign);
         }
-        for (id, theirs) in &other.edges {
-            let ours = self.edges.entry(id.clone()).or_default();
-            if sign == Sign::Plus {
-                let end = Some(theirs.end);
-                widen((&mut ours.start, &mut ours.end), ours.seen == 0, theirs.start, end);
-            }
-            ours.seen += sign.factor() * theirs.seen;
-            ours.requests.apply(&theirs.requests, sign);
+        for (ends, theirs) in &other.edges {
+            self.edges.entry(ends.clone()).or_default().apply(theirs, sign);
         }
         self.nodes.retain(|_, node| node.seen != 0);
         self.edges.retain(|_, edge| edge.seen != 0);
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Plus,
-    Minus,
-}
-
-impl Sign {
-    const fn factor(self) -> i64 {
-        match self {
-            Sign::Plus => 1,
-            Sign::Minus => -1,
-        }
-    }
-}
-
-/// Widens a window so that it holds `start` and `end`; the first observation sets it.
-fn widen(
-    (window_start, window_end): (&mut Timestamp, &mut Timestamp),
-    is_first: bool,
-    start: Timestamp,
-    end: Option<Timestamp>,
-) {
-    let end = end.unwrap_or(start).max(start);
-    *window_start = if is_first { start } else { start.min(*window_start) };
-    *window_end = if is_first { end } else { end.max(*window_end) };
 }
 
 #[cfg(test)]
@@ -302,9 +143,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Micros;
 
     fn service(name: &str) -> ServiceId {
-        ServiceId { name: name.into(), kind: None, account_id: None }
+        ServiceId::new(name, None, None)
     }
 
     fn trace(requests: &[(u8, i64, i64, u8)]) -> TraceGraph {
@@ -351,7 +193,7 @@ mod tests {
     #[test]
     fn a_client_has_no_statistics_of_its_own() {
         let root = service("app");
-        let client = ServiceId::client_of(&root);
+        let client = ServiceId::new(&root.name, Some(ServiceId::CLIENT), None);
         let mut graph = ServiceGraph::default();
         graph.add_node(&NodeObservation {
             node: client.clone(),

@@ -71,7 +71,7 @@ pub struct AnnotationSummary {
     /// The key.
     pub key: String,
     /// One of its values.
-    pub value: AnnotationValue,
+    pub value: AnnotationValue<'static>,
     /// Nodes whose segments carry it.
     pub services: Vec<ServiceId>,
 }

@@ -16,7 +16,7 @@ pub struct Row {
 
 /// The rows from top to bottom: children directly below their parent, segments below the call
 /// that caused them.
-pub fn timeline(trace: &Trace) -> Vec<Row> {
+pub fn timeline(trace: &Trace<'_>) -> Vec<Row> {
     let mut row_of = vec![None; trace.nodes.len()];
     let mut rows = Vec::with_capacity(trace.nodes.len());
     for (index, node) in trace.nodes.iter().enumerate() {

@@ -6,12 +6,12 @@ mod render;
 
 /// A trace as [`assemble`](crate::assemble) puts it together.
 #[derive(Clone, Debug)]
-pub struct Trace {
+pub struct Trace<'a> {
     /// The trace's id.
     pub id: TraceId,
     /// All segments and subsegments, inferred segments included: a node's children stand
     /// directly behind it, siblings by start. Indexes into this list link the nodes.
-    pub nodes: Vec<TraceNode>,
+    pub nodes: Vec<TraceNode<'a>>,
     /// The summary.
     pub summary: TraceSummary,
     /// The trace's part of the service graph.
@@ -23,9 +23,9 @@ pub struct Trace {
 
 /// One segment, subsegment or inferred segment in its place.
 #[derive(Clone, Debug)]
-pub struct TraceNode {
+pub struct TraceNode<'a> {
     /// What was reported, or inferred from a call.
-    pub entity: Entity,
+    pub entity: Entity<'a>,
     /// Whether this is a segment inferred from a call.
     pub is_inferred: bool,
     /// The (sub)segment that holds this subsegment or called this segment.
@@ -41,7 +41,7 @@ pub struct TraceNode {
     pub service: Option<ServiceId>,
 }
 
-impl Trace {
+impl Trace<'_> {
     /// The segments of BatchGetTraces: id and processed document of each segment, inferred
     /// segment, and subsegment whose segment is missing. Subsegments are nested where they
     /// belong.
@@ -63,7 +63,7 @@ impl Trace {
     }
 
     /// The node of the service graph that a segment or subsegment belongs to.
-    pub fn service_of(&self, node: &TraceNode) -> Option<&ServiceId> {
+    pub fn service_of(&self, node: &TraceNode<'_>) -> Option<&ServiceId> {
         self.nodes.get(node.segment)?.service.as_ref()
     }
 }

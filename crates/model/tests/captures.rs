@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use roentgen_model::{Document, EntityKind, Trace, TraceId, assemble, split_documents};
+use roentgen_model::{Document, EntityKind, Names, Trace, TraceId, assemble, split_documents};
 use serde_json::Value;
 
 /// What a walk over the packets of one trace finds, by id: whether any copy is closed, and the
@@ -60,26 +60,28 @@ fn every_packet_of_every_sdk_is_accepted_and_shown_once() {
     let captures = captures();
     let with_packets = captures.iter().filter(|(_, bodies)| !bodies.is_empty()).count();
     assert!(with_packets > 90, "only {with_packets} captures with packets found");
+    let mut names = Names::default();
     for (name, bodies) in captures {
-        let mut by_trace: BTreeMap<TraceId, (Vec<Document>, BTreeMap<String, Sent>)> =
+        let mut by_trace: BTreeMap<TraceId, (Vec<Document<'_>>, BTreeMap<String, Sent>)> =
             BTreeMap::new();
         for body in &bodies {
             for payload in split_documents(body.as_bytes()).unwrap() {
                 let document = Document::parse(&payload)
-                    .unwrap_or_else(|rejection| panic!("{name}: {rejection}: {body}"));
+                    .unwrap_or_else(|rejection| panic!("{name}: {rejection}: {body}"))
+                    .into_owned();
                 let (documents, sent) = by_trace.entry(document.trace_id).or_default();
                 documents.push(document);
                 walk(&lenient_json(body), sent);
             }
         }
         for (id, (documents, sent)) in by_trace {
-            let trace = assemble(id, documents).unwrap();
+            let trace = assemble(id, documents, &mut names).unwrap();
             check_trace(&name, &trace, &sent);
         }
     }
 }
 
-fn check_trace(name: &str, trace: &Trace, sent: &BTreeMap<String, Sent>) {
+fn check_trace(name: &str, trace: &Trace<'_>, sent: &BTreeMap<String, Sent>) {
     let reported = trace.nodes.iter().filter(|node| !node.is_inferred);
     let shown: Vec<String> = reported.clone().map(|node| node.entity.id.to_string()).collect();
     let distinct: BTreeSet<String> = shown.iter().cloned().collect();
@@ -90,7 +92,7 @@ fn check_trace(name: &str, trace: &Trace, sent: &BTreeMap<String, Sent>) {
         let sent = &sent[&entity.id.to_string()];
         assert_eq!(entity.end.is_some(), sent.is_closed, "{name}: {}", entity.id);
         let is_renamed = entity.namespace.as_deref() == Some("aws");
-        assert!(is_renamed || sent.names.contains(&entity.name), "{name}: {}", entity.name);
+        assert!(is_renamed || sent.names.contains(&*entity.name), "{name}: {}", entity.name);
     }
     for (id, document) in trace.segments() {
         let document: Value = serde_json::from_str(&document)
@@ -109,10 +111,10 @@ fn streamed_packets_make_one_segment() {
             continue;
         }
         found += 1;
-        let documents: Vec<Document> =
+        let documents: Vec<Document<'_>> =
             bodies.iter().map(|body| Document::parse(body.as_bytes()).unwrap()).collect();
         assert!(documents.len() > 20, "{name}");
-        let trace = assemble(documents[0].trace_id, documents).unwrap();
+        let trace = assemble(documents[0].trace_id, documents, &mut Names::default()).unwrap();
         let tops: Vec<EntityKind> =
             trace.nodes.iter().filter(|n| n.depth == 0).map(|n| n.entity.kind).collect();
         assert_eq!(tops, [EntityKind::Segment], "{name}");

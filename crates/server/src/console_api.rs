@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use roentgen_model::{ServiceId, TraceId};
 use roentgen_protocol::{ApiError, ErrorKind};
+use roentgen_store::TraceDocuments;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -108,10 +109,9 @@ async fn get_segment(State(shared): State<Shared>, path: PathOf<(String, String)
 
 async fn get_raw_trace(State(shared): State<Shared>, path: PathOf<String>) -> Answer {
     let Path(id) = path?;
-    let store = std::sync::Arc::clone(&shared.app.store);
-    let json = with_trace(&shared.app, &id, move |trace| {
-        let originals = store.originals(trace.id).map_err(|error| store_failure(&error))?;
-        trace::raw(trace, &originals)
+    let json = with_documents(&shared.app, &id, |documents| {
+        let trace = documents.assemble().ok_or_else(unknown_trace)?;
+        trace::raw(&trace, &documents.documents)
     })
     .await?;
     Ok(json_reply(StatusCode::OK, json))
@@ -120,18 +120,29 @@ async fn get_raw_trace(State(shared): State<Shared>, path: PathOf<String>) -> An
 /// Runs work on a trace, off the async threads.
 async fn with_trace<F>(app: &App, id: &str, work: F) -> Result<Vec<u8>, Failure>
 where
-    F: FnOnce(&roentgen_model::Trace) -> Result<Vec<u8>, ApiError> + Send + 'static,
+    F: FnOnce(&roentgen_model::Trace<'_>) -> Result<Vec<u8>, ApiError> + Send + 'static,
+{
+    with_documents(app, id, |documents| work(&documents.assemble().ok_or_else(unknown_trace)?))
+        .await
+}
+
+/// Runs work on the documents of a trace, off the async threads.
+async fn with_documents<F>(app: &App, id: &str, work: F) -> Result<Vec<u8>, Failure>
+where
+    F: FnOnce(&TraceDocuments) -> Result<Vec<u8>, ApiError> + Send + 'static,
 {
     let id: TraceId =
         id.parse().map_err(|_| not_found("There is no trace of this id; it is not a trace id"))?;
     let store = std::sync::Arc::clone(&app.store);
     let json = app.pool.run(move || {
-        let traces = store.traces(&[id]).map_err(|error| store_failure(&error))?;
-        let trace = traces.into_iter().flatten().next();
-        let trace = trace.ok_or_else(|| not_found("There is no trace of this id"))?;
-        work(&trace)
+        let documents = store.documents(id).map_err(|error| store_failure(&error))?;
+        work(&documents.ok_or_else(unknown_trace)?)
     });
     Ok(json.await?)
+}
+
+fn unknown_trace() -> ApiError {
+    not_found("There is no trace of this id")
 }
 
 fn not_found(message: &str) -> ApiError {

@@ -150,10 +150,10 @@ pub(crate) fn epoch_time(now: SystemTime) -> Timestamp {
 mod tests {
     use std::sync::Mutex;
 
-    use roentgen_model::{ServiceGraph, Trace, TraceId};
+    use roentgen_model::{ServiceGraph, TraceId};
     use roentgen_ops::{ManualClock, Metrics};
     use roentgen_store::{
-        Acknowledge, StoreStatus, SummaryPage, SummaryQuery, TimeRange, TraceStore,
+        Acknowledge, StoreStatus, SummaryPage, SummaryQuery, TimeRange, TraceDocuments, TraceStore,
     };
 
     use super::*;
@@ -179,11 +179,7 @@ mod tests {
             Ok(())
         }
 
-        fn traces(&self, _: &[TraceId]) -> Result<Vec<Option<Trace>>, StoreError> {
-            Err(StoreError::Closed)
-        }
-
-        fn originals(&self, _: TraceId) -> Result<Vec<ReceivedDocument>, StoreError> {
+        fn documents(&self, _: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
             Err(StoreError::Closed)
         }
 

@@ -1,13 +1,12 @@
-//! A real store for tests, which tells how it was asked.
+//! A real store for tests, which closes when it is told to.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use roentgen_model::{Document, ServiceGraph, Trace, TraceId};
+use roentgen_model::{Document, ServiceGraph, TraceId};
 use roentgen_ops::{Clock as _, SystemClock};
 use roentgen_store::{
     Acknowledge, EmbeddedStore, ReceivedDocument, StoreError, StoreOptions, StoreStatus,
-    SummaryPage, SummaryQuery, TimeRange, TraceStore,
+    SummaryPage, SummaryQuery, TimeRange, TraceDocuments, TraceStore,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +19,6 @@ pub(crate) const START: u32 = 1_500_000_000;
 #[derive(Debug)]
 pub(crate) struct TestStore {
     inner: EmbeddedStore,
-    most_traces_at_once: AtomicUsize,
     /// Closing waits until the other end of this says so, or goes away.
     closing: Mutex<Option<mpsc::Receiver<()>>>,
     _directory: tempfile::TempDir,
@@ -47,7 +45,6 @@ impl TestStore {
         let options = StoreOptions::new(directory.path());
         Self {
             inner: EmbeddedStore::open(options, Arc::new(SystemClock)).unwrap(),
-            most_traces_at_once: AtomicUsize::new(0),
             closing: Mutex::new(None),
             _directory: directory,
         }
@@ -70,11 +67,6 @@ impl TestStore {
         is_stored.recv().unwrap().unwrap();
     }
 
-    /// The most traces that one call asked for.
-    pub(crate) fn most_traces_at_once(&self) -> usize {
-        self.most_traces_at_once.load(Ordering::Relaxed)
-    }
-
     /// Lets closing wait for a word, or the end, of the sender.
     pub(crate) fn hold_closing(&self) -> mpsc::Sender<()> {
         let (release, is_released) = mpsc::channel();
@@ -92,13 +84,8 @@ impl TraceStore for TestStore {
         self.inner.append(documents, done)
     }
 
-    fn traces(&self, ids: &[TraceId]) -> Result<Vec<Option<Trace>>, StoreError> {
-        self.most_traces_at_once.fetch_max(ids.len(), Ordering::Relaxed);
-        self.inner.traces(ids)
-    }
-
-    fn originals(&self, id: TraceId) -> Result<Vec<ReceivedDocument>, StoreError> {
-        self.inner.originals(id)
+    fn documents(&self, id: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
+        self.inner.documents(id)
     }
 
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError> {

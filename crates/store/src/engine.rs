@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use roentgen_model::{ServiceGraph, Trace, TraceId};
+use roentgen_model::{ServiceGraph, TraceId};
 use roentgen_ops::Clock;
 
 use crate::data_directory::DataDirectory;
@@ -23,7 +23,7 @@ use crate::queue::{Append, Work};
 use crate::state::{Hidden, State};
 use crate::{
     Acknowledge, ReceivedDocument, StoreError, StoreOptions, StoreStatus, SummaryPage,
-    SummaryQuery, TimeRange, TraceStore, indexer, retention, summaries,
+    SummaryQuery, TimeRange, TraceDocuments, TraceStore, indexer, retention, summaries,
 };
 
 /// Storage in a directory of this machine.
@@ -123,25 +123,11 @@ impl TraceStore for EmbeddedStore {
         result
     }
 
-    fn traces(&self, ids: &[TraceId]) -> Result<Vec<Option<Trace>>, StoreError> {
+    fn documents(&self, id: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
         self.check_open()?;
-        ids.iter()
-            .map(|&id| {
-                let Some(documents) = read(&self.state.index).documents_of(id) else {
-                    return Ok(None);
-                };
-                let received = self.state.read_documents(id, &documents, ..)?;
-                let mut trace = indexer::assemble_received(&self.state, id, &received).trace;
-                trace.iter_mut().for_each(|trace| trace.limit_exceeded = documents.is_full);
-                Ok(trace)
-            })
-            .collect()
-    }
-
-    fn originals(&self, id: TraceId) -> Result<Vec<ReceivedDocument>, StoreError> {
-        self.check_open()?;
-        let documents = read(&self.state.index).documents_of(id);
-        documents.map_or(Ok(Vec::new()), |documents| self.state.read_documents(id, &documents, ..))
+        let Some(positions) = read(&self.state.index).documents_of(id) else { return Ok(None) };
+        let documents = self.state.read_documents(id, &positions, ..)?;
+        Ok(Some(TraceDocuments { id, documents, limit_exceeded: positions.is_full }))
     }
 
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError> {

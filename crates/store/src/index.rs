@@ -25,7 +25,7 @@ mod by_time;
 mod entry;
 mod memory;
 
-pub(crate) use memory::name_bytes;
+pub(crate) use memory::service_bytes;
 
 /// What a trace adds to the service graph, by minute.
 pub(crate) type Minutes = BTreeMap<i64, ServiceGraph>;
@@ -93,7 +93,7 @@ pub(crate) struct StoredDocument {
 
 /// Where the documents of a trace are, at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct TraceDocuments {
+pub(crate) struct DocumentPositions {
     pub(crate) positions: Vec<Position>,
     pub(crate) files: Vec<Arc<LogFile>>,
     /// Whether documents are hidden.
@@ -228,7 +228,7 @@ impl Index {
     }
 
     /// Where the shown documents of a trace are.
-    pub(crate) fn documents_of(&self, id: TraceId) -> Option<TraceDocuments> {
+    pub(crate) fn documents_of(&self, id: TraceId) -> Option<DocumentPositions> {
         self.documents_without(id, None).map(|(documents, _)| documents)
     }
 
@@ -238,7 +238,7 @@ impl Index {
         &self,
         id: TraceId,
         gone: Option<FileNumber>,
-    ) -> Option<(TraceDocuments, usize)> {
+    ) -> Option<(DocumentPositions, usize)> {
         let (mut documents, gone) = self.traces.get(&id)?.documents(gone, self.trace_bytes);
         let files = &mut documents.files;
         for position in &documents.positions {

@@ -17,9 +17,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roentgen_model::{Document, Trace, TraceGraph, TraceId, assemble};
+use roentgen_model::{Document, Names, TraceGraph, TraceId, TraceSummary, assemble};
 
-use crate::index::{Change, Contribution, Minutes, TakenIn, TraceDocuments};
+use crate::index::{Change, Contribution, DocumentPositions, Minutes, TakenIn};
 use crate::interner::Interner;
 use crate::locking::{lock, read, write};
 use crate::log::FileNumber;
@@ -139,7 +139,7 @@ impl Indexer {
     fn assemble_anew(&mut self, state: &State, id: TraceId, gone: Option<FileNumber>) {
         let documents = read(&state.index).documents_without(id, gone);
         let Some((documents, kept)) = documents else { return };
-        let TraceDocuments { positions, taken_in, .. } = &documents;
+        let DocumentPositions { positions, taken_in, .. } = &documents;
         let Some(newest) = positions.get(kept..).and_then(<[_]>::last) else { return };
         if kept == 0 && taken_in.documents == positions.len() {
             return;
@@ -159,11 +159,11 @@ impl Indexer {
                 contribution: Contribution::Lost,
             },
         };
-        let graph = assembled.trace.map(|mut trace| {
-            self.interner.share_summary(&mut trace.summary);
-            self.interner.share_graph(&mut trace.graph);
-            change.summary = Some(trace.summary);
-            trace.graph
+        let graph = assembled.trace.map(|(mut summary, mut graph)| {
+            self.interner.share_summary(&mut summary);
+            self.interner.share_graph(&mut graph);
+            change.summary = Some(summary);
+            graph
         });
         change.names = self.interner.take_new_bytes();
         if let Some(before) = before {
@@ -181,7 +181,7 @@ impl Indexer {
         &mut self,
         state: &State,
         id: TraceId,
-        documents: &TraceDocuments,
+        documents: &DocumentPositions,
     ) -> Option<Arc<TraceGraph>> {
         let remembered = self.recall(id);
         let TakenIn { documents: count, unusable, contribution } = documents.taken_in;
@@ -191,7 +191,7 @@ impl Indexer {
             Contribution::With(_) if remembered.is_some() => remembered,
             Contribution::With(_) => {
                 let assembled = assemble_stored(state, id, documents, ..count);
-                let graph = assembled.trace.map(|trace| trace.graph).unwrap_or_default();
+                let graph = assembled.trace.map(|(_, graph)| graph).unwrap_or_default();
                 (assembled.unusable == unusable).then(|| Arc::new(graph))
             }
         }
@@ -224,17 +224,18 @@ fn observations(graph: &TraceGraph) -> usize {
     1 + graph.nodes.len() + graph.edges.len()
 }
 
-/// A trace, and how many of its documents are missing in it since they could not be read.
+/// What a trace adds to lists and graphs, and how many of its documents are missing in it since
+/// they could not be read.
 #[derive(Debug, Default)]
-pub(crate) struct Assembled {
-    pub(crate) trace: Option<Trace>,
-    pub(crate) unusable: usize,
+struct Assembled {
+    trace: Option<(TraceSummary, TraceGraph)>,
+    unusable: usize,
 }
 
 fn assemble_stored(
     state: &State,
     id: TraceId,
-    documents: &TraceDocuments,
+    documents: &DocumentPositions,
     range: impl RangeBounds<usize>,
 ) -> Assembled {
     let (received, unreadable) = state.read_readable_documents(id, documents, range);
@@ -245,18 +246,15 @@ fn assemble_stored(
 
 /// Parses and assembles documents. Those that do not parse are left out: they were checked
 /// before they were stored, by this version of the program or one before.
-pub(crate) fn assemble_received(
-    state: &State,
-    id: TraceId,
-    received: &[ReceivedDocument],
-) -> Assembled {
+fn assemble_received(state: &State, id: TraceId, received: &[ReceivedDocument]) -> Assembled {
     // Should a document ever make the parser or the assembly panic, only its trace may suffer,
     // not every query and every start from then on.
     let assembled = catch_unwind(AssertUnwindSafe(|| {
-        let documents: Vec<Document> =
+        let documents: Vec<Document<'_>> =
             received.iter().filter_map(|document| Document::parse(&document.bytes).ok()).collect();
         let unusable = received.len() - documents.len();
-        Assembled { trace: assemble(id, documents), unusable }
+        let trace = assemble(id, documents, &mut Names::default());
+        Assembled { trace: trace.map(|trace| (trace.summary, trace.graph)), unusable }
     }));
     let assembled = assembled.unwrap_or(Assembled { trace: None, unusable: received.len() });
     if assembled.unusable > 0 {

@@ -1,24 +1,23 @@
-//! One copy of each name: of services, their types and accounts.
+//! One copy of each identity of a service.
 //!
-//! Assembly makes new texts for every trace. Summaries and rollups of a hundred thousand traces
+//! Assembly makes new ones for every trace. Summaries and rollups of a hundred thousand traces
 //! name the same few dozen services, so what is kept shares them.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use roentgen_model::{ServiceId, TraceGraph, TraceSummary};
 
-use crate::index::name_bytes;
+use crate::index::service_bytes;
 
-/// Texts known at once. Where callers make names without end, old ones are forgotten and only
+/// Services known at once. Where callers make names without end, old ones are forgotten and only
 /// shared less; they live as long as something names them.
-const MOST_TEXTS: usize = 20_000;
+const MOST_SERVICES: usize = 20_000;
 
-/// The texts seen lately: those of this generation and of the one before.
+/// The services seen lately: those of this generation and of the one before.
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    young: HashSet<Arc<str>>,
-    old: HashSet<Arc<str>>,
+    young: HashSet<ServiceId>,
+    old: HashSet<ServiceId>,
     /// Memory of the names that were new since this was last asked for.
     new_bytes: u64,
 }
@@ -47,25 +46,19 @@ impl Interner {
     }
 
     fn share(&mut self, service: &mut ServiceId) {
-        self.share_text(&mut service.name);
-        service.kind.iter_mut().for_each(|kind| self.share_text(kind));
-        service.account_id.iter_mut().for_each(|account| self.share_text(account));
-    }
-
-    fn share_text(&mut self, text: &mut Arc<str>) {
-        if let Some(known) = self.young.get(text) {
-            *text = known.clone();
+        if let Some(known) = self.young.get(service) {
+            *service = known.clone();
             return;
         }
-        if let Some(known) = self.old.take(text) {
-            *text = known;
+        if let Some(known) = self.old.take(service) {
+            *service = known;
         } else {
-            self.new_bytes += name_bytes(text);
+            self.new_bytes += service_bytes(service);
         }
-        if self.young.len() >= MOST_TEXTS / 2 {
+        if self.young.len() >= MOST_SERVICES / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(text.clone());
+        self.young.insert(service.clone());
     }
 }
 
@@ -74,19 +67,18 @@ mod tests {
     use super::*;
 
     fn service(name: &str) -> ServiceId {
-        ServiceId { name: name.into(), kind: Some("remote".into()), account_id: None }
+        ServiceId::new(name, Some("remote"), None)
     }
 
     #[test]
-    fn equal_names_become_one() {
+    fn equal_services_become_one() {
         let mut interner = Interner::default();
         let [mut a, mut b, mut c] = ["app", "app", "db"].map(service);
         [&mut a, &mut b, &mut c].into_iter().for_each(|service| interner.share(service));
-        assert!(Arc::ptr_eq(&a.name, &b.name));
-        assert!(Arc::ptr_eq(a.kind.as_ref().unwrap(), c.kind.as_ref().unwrap()));
+        assert!(a.is_same(&b));
         assert_eq!((&*a.name, &*c.name), ("app", "db"));
-        let texts = ["app", "remote", "db"].map(name_bytes);
-        assert_eq!(interner.take_new_bytes(), texts.iter().sum::<u64>(), "each is counted once");
+        let expect = service_bytes(&a) + service_bytes(&c);
+        assert_eq!(interner.take_new_bytes(), expect, "each is counted once");
         assert_eq!(interner.take_new_bytes(), 0);
     }
 
@@ -95,14 +87,14 @@ mod tests {
         let mut interner = Interner::default();
         let mut first = service("in-use");
         interner.share(&mut first);
-        for number in 0..3 * MOST_TEXTS {
+        for number in 0..3 * MOST_SERVICES {
             interner.share(&mut service(&format!("name-{number}")));
             if number % 100 == 0 {
                 let mut again = service("in-use");
                 interner.share(&mut again);
-                assert!(Arc::ptr_eq(&first.name, &again.name));
+                assert!(first.is_same(&again));
             }
         }
-        assert!(interner.young.len() + interner.old.len() <= MOST_TEXTS);
+        assert!(interner.young.len() + interner.old.len() <= MOST_SERVICES);
     }
 }

@@ -30,5 +30,5 @@ pub use settings::{SettingsError, SettingsFile};
 pub use status::StoreStatus;
 pub use trace_store::{
     Acknowledge, Cursor, ReceivedDocument, SummaryPage, SummaryQuery, TimeRange, TimeRangeType,
-    TraceStore,
+    TraceDocuments, TraceStore,
 };

@@ -10,7 +10,7 @@ use roentgen_model::TraceId;
 use roentgen_ops::{Clock, HeldBack};
 
 use crate::backlog::Backlog;
-use crate::index::{Index, StoredDocument, TraceDocuments};
+use crate::index::{DocumentPositions, Index, StoredDocument};
 use crate::indexer::Indexer;
 use crate::locking::{read, write};
 use crate::log::{Damage, Disk, LogFile, Position, ReadError};
@@ -142,7 +142,7 @@ impl State {
     pub(crate) fn read_documents(
         &self,
         id: TraceId,
-        documents: &TraceDocuments,
+        documents: &DocumentPositions,
         range: impl RangeBounds<usize>,
     ) -> Result<Vec<ReceivedDocument>, StoreError> {
         let mut received = Vec::new();
@@ -162,7 +162,7 @@ impl State {
     pub(crate) fn read_readable_documents(
         &self,
         id: TraceId,
-        documents: &TraceDocuments,
+        documents: &DocumentPositions,
         range: impl RangeBounds<usize>,
     ) -> (Vec<ReceivedDocument>, usize) {
         let (mut received, mut unreadable) = (Vec::new(), 0);
@@ -270,7 +270,7 @@ impl State {
 
 /// The documents of a range with their files.
 fn located(
-    documents: &TraceDocuments,
+    documents: &DocumentPositions,
     range: impl RangeBounds<usize>,
 ) -> impl Iterator<Item = (&LogFile, Position)> {
     let range: (Bound<usize>, Bound<usize>) =

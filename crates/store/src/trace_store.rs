@@ -4,9 +4,12 @@
 //! [`TraceStore::append`], with its callback.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use roentgen_model::{ServiceGraph, Timestamp, Trace, TraceId, TraceSummary};
+use roentgen_model::{
+    Document, Names, ServiceGraph, Timestamp, Trace, TraceId, TraceSummary, assemble,
+};
 
 use crate::{StoreError, StoreStatus};
 
@@ -28,19 +31,12 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     fn append(&self, documents: Vec<ReceivedDocument>, done: Acknowledge)
     -> Result<(), StoreError>;
 
-    /// Assembled traces in the order of `ids`, `None` for those without documents. Sees
-    /// everything acknowledged before the call.
+    /// The documents of a trace, `None` when it has none. Sees everything acknowledged before the
+    /// call.
     ///
     /// # Errors
     /// [`StoreError::Io`] when the disk does not give a document back, [`StoreError::Closed`].
-    fn traces(&self, ids: &[TraceId]) -> Result<Vec<Option<Trace>>, StoreError>;
-
-    /// The documents of a trace byte for byte as they came, in the order in which they were
-    /// stored; none for an unknown trace. Sees everything acknowledged before the call.
-    ///
-    /// # Errors
-    /// As [`TraceStore::traces`].
-    fn originals(&self, id: TraceId) -> Result<Vec<ReceivedDocument>, StoreError>;
+    fn documents(&self, id: TraceId) -> Result<Option<TraceDocuments>, StoreError>;
 
     /// One page of summaries, newest first. Sees everything acknowledged before the call, but
     /// for what has been added to large traces lately: a trace of more than 2,000 documents or
@@ -78,6 +74,35 @@ pub struct ReceivedDocument {
     pub received: Timestamp,
     /// The document as it came, accepted by [`roentgen_model::Document::parse`].
     pub bytes: Vec<u8>,
+}
+
+/// What is stored of one trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceDocuments {
+    /// The trace.
+    pub id: TraceId,
+    /// Its documents byte for byte as they came, in the order in which they were stored.
+    pub documents: Vec<ReceivedDocument>,
+    /// Whether documents were left out because the trace has reached its largest size.
+    pub limit_exceeded: bool,
+}
+
+impl TraceDocuments {
+    /// Puts the trace together. Documents that do not parse are left out: they were checked
+    /// before they were stored, by this version of the program or one before. `None` when none is
+    /// left.
+    pub fn assemble(&self) -> Option<Trace<'_>> {
+        // Should a document ever make the parser or the assembly panic, only its trace may
+        // suffer, not every query for it.
+        let assembled = catch_unwind(AssertUnwindSafe(|| {
+            let documents = self.documents.iter();
+            let parsed = documents.filter_map(|document| Document::parse(&document.bytes).ok());
+            assemble(self.id, parsed.collect(), &mut Names::default())
+        }));
+        let mut trace = assembled.ok()??;
+        trace.limit_exceeded = self.limit_exceeded;
+        Some(trace)
+    }
 }
 
 /// A range of time: `start` is in it, `end` is not.

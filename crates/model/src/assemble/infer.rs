@@ -1,12 +1,13 @@
 //! Inferred segments: services that a call reached but that sent no segment of their own.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
 use super::naming::inferred_origin;
 use crate::{Entity, EntityKind, SegmentId, TraceId};
 
 /// An entity, and whether it was inferred.
-pub(super) type Known = (Entity, bool);
+pub(super) type Known<'a> = (Entity<'a>, bool);
 
 /// Members of a call that its inferred segment takes over (xray-service reference 3.2; seen in
 /// BatchGetTraces output).
@@ -14,11 +15,11 @@ const COPIED: [&str; 7] = ["http", "aws", "sql", "cause", "error", "throttle", "
 
 /// Appends an inferred segment for each call (a subsegment with namespace `aws` or `remote`)
 /// that no real segment names as its parent.
-pub(super) fn add_inferred(
+pub(super) fn add_inferred<'a>(
     trace_id: TraceId,
-    entities: Vec<Entity>,
+    entities: Vec<Entity<'a>>,
     parents: &mut Vec<Option<usize>>,
-) -> Vec<Known> {
+) -> Vec<Known<'a>> {
     let mut has_callee = vec![false; entities.len()];
     for (entity, parent) in entities.iter().zip(parents.iter()) {
         if let (EntityKind::Segment, Some(parent)) = (entity.kind, parent)
@@ -37,8 +38,8 @@ pub(super) fn add_inferred(
     entities.into_iter().map(|entity| (entity, false)).chain(inferred).collect()
 }
 
-fn infer(trace_id: TraceId, call: &Entity) -> Entity {
-    let copied = |(key, _): &&(String, _)| COPIED.contains(&key.as_str());
+fn infer<'a>(trace_id: TraceId, call: &Entity<'a>) -> Entity<'a> {
+    let copied = |(key, _): &&(Cow<'_, str>, _)| COPIED.contains(&key.as_ref());
     Entity {
         id: inferred_id(trace_id, call.id),
         kind: EntityKind::Segment,
@@ -57,6 +58,7 @@ fn infer(trace_id: TraceId, call: &Entity) -> Entity {
         has_sql: call.has_sql,
         annotations: Vec::new(),
         members: call.members.iter().filter(copied).cloned().collect(),
+        size: 0,
     }
 }
 

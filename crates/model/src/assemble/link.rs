@@ -8,7 +8,7 @@ use crate::{Entity, EntityKind, SegmentId};
 /// A `parent_id` means the subsegment with that id, else the segment. Where the parents of
 /// broken documents form a loop, the loop is cut above its first member in the order of
 /// `entities`, so that each of them is reached.
-pub(super) fn link(entities: &[Entity]) -> Vec<Option<usize>> {
+pub(super) fn link(entities: &[Entity<'_>]) -> Vec<Option<usize>> {
     let find = |kind: EntityKind, id: SegmentId| {
         entities.binary_search_by_key(&(kind, id), |entity| (entity.kind, entity.id)).ok()
     };

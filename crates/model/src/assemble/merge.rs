@@ -7,38 +7,39 @@
 
 use std::cmp::Ordering;
 
+use crate::document::kept;
 use crate::{Document, Entity};
 
 /// One version of each (kind, id), sorted by kind and id.
 ///
 /// The kind is part of the key because tracers that share one id between the two sides of a
 /// call (Zipkin) give a subsegment and the segment it causes the same id.
-pub(super) fn merge(documents: Vec<Document>) -> Vec<Entity> {
-    let mut entities: Vec<Entity> =
+pub(super) fn merge<'a>(documents: Vec<Document<'a>>) -> Vec<Entity<'a>> {
+    let mut entities: Vec<Entity<'a>> =
         documents.into_iter().flat_map(|document| document.entities).collect();
     // Sorting, not hashing: senders choose the ids, and could make them collide.
-    let key = |entity: &Entity| (entity.kind, entity.id);
+    let key = |entity: &Entity<'a>| (entity.kind, entity.id);
     entities.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| compare(b, a)));
     entities.dedup_by_key(|entity| key(entity));
     entities
 }
 
 /// Greater is the version to keep. A total order up to equal content.
-fn compare(a: &Entity, b: &Entity) -> Ordering {
-    let size = |entity: &Entity| -> usize {
-        entity.members.iter().map(|(key, value)| key.len() + value.get().len()).sum()
-    };
+///
+/// All that an outline keeps is compared before what it does not, so that outlines decide as
+/// their documents do wherever it shows in a summary or a graph.
+fn compare(a: &Entity<'_>, b: &Entity<'_>) -> Ordering {
+    let size = |entity: &Entity<'_>| u64::from(entity.size) + entity.annotations.len() as u64;
     a.end
         .cmp(&b.end) // `None`, still open, is less than any end.
-        .then_with(|| (size(a) + a.annotations.len()).cmp(&(size(b) + b.annotations.len())))
+        .then_with(|| size(a).cmp(&size(b)))
         .then_with(|| b.start.cmp(&a.start))
         .then_with(|| a.parent_id.cmp(&b.parent_id))
+        .then_with(|| kept(a).cmp(&kept(b)))
         .then_with(|| a.name.cmp(&b.name))
-        .then_with(|| {
-            let members = |e: &Entity| -> Vec<(String, String)> {
-                e.members.iter().map(|(key, raw)| (key.clone(), raw.get().to_owned())).collect()
-            };
-            members(a).cmp(&members(b))
-        })
-        .then_with(|| format!("{:?}", a.annotations).cmp(&format!("{:?}", b.annotations)))
+        .then_with(|| members(a).cmp(members(b)))
+}
+
+fn members<'e>(entity: &'e Entity<'_>) -> impl Iterator<Item = (&'e str, &'e str)> {
+    entity.members.iter().map(|(key, value)| (&**key, value.get()))
 }

@@ -1,122 +1,126 @@
 //! Names and types: of AWS services, and of the nodes that segments make.
 
-use crate::{Entity, ServiceId};
+use std::borrow::Cow;
+
+use crate::{Entity, Names, ServiceId};
 
 /// An AWS service as SDKs spell it, in lower case without `amazon`, `aws`, blanks and a version;
-/// the name X-Ray gives it; the part of its type behind `AWS::`.
+/// the name X-Ray gives it; its type.
 ///
 /// Sources: spellings from captures of the SDKs; `S3`, `DynamoDB`, `SNS` from BatchGetTraces
 /// output; the rest after CloudFormation's type names.
 const AWS_SERVICES: [(&str, &str, &str); 24] = [
-    ("apigateway", "API Gateway", "ApiGateway"),
-    ("athena", "Athena", "Athena"),
-    ("bedrockruntime", "Bedrock Runtime", "Bedrock"),
-    ("cloudwatch", "CloudWatch", "CloudWatch"),
-    ("cloudwatchlogs", "CloudWatch Logs", "Logs"),
-    ("cognitoidentityprovider", "Cognito Identity Provider", "Cognito"),
-    ("cognitoidp", "Cognito Identity Provider", "Cognito"),
-    ("dynamodb", "DynamoDB", "DynamoDB"),
-    ("eventbridge", "EventBridge", "Events"),
-    ("events", "EventBridge", "Events"),
-    ("firehose", "Firehose", "KinesisFirehose"),
-    ("kinesis", "Kinesis", "Kinesis"),
-    ("kms", "KMS", "KMS"),
-    ("lambda", "Lambda", "Lambda"),
-    ("logs", "CloudWatch Logs", "Logs"),
-    ("s3", "S3", "S3"),
-    ("secretsmanager", "Secrets Manager", "SecretsManager"),
-    ("ses", "SES", "SES"),
-    ("sfn", "Step Functions", "StepFunctions"),
-    ("sns", "SNS", "SNS"),
-    ("sqs", "SQS", "SQS"),
-    ("ssm", "SSM", "SSM"),
-    ("stepfunctions", "Step Functions", "StepFunctions"),
-    ("sts", "STS", "STS"),
+    ("apigateway", "API Gateway", "AWS::ApiGateway"),
+    ("athena", "Athena", "AWS::Athena"),
+    ("bedrockruntime", "Bedrock Runtime", "AWS::Bedrock"),
+    ("cloudwatch", "CloudWatch", "AWS::CloudWatch"),
+    ("cloudwatchlogs", "CloudWatch Logs", "AWS::Logs"),
+    ("cognitoidentityprovider", "Cognito Identity Provider", "AWS::Cognito"),
+    ("cognitoidp", "Cognito Identity Provider", "AWS::Cognito"),
+    ("dynamodb", "DynamoDB", "AWS::DynamoDB"),
+    ("eventbridge", "EventBridge", "AWS::Events"),
+    ("events", "EventBridge", "AWS::Events"),
+    ("firehose", "Firehose", "AWS::KinesisFirehose"),
+    ("kinesis", "Kinesis", "AWS::Kinesis"),
+    ("kms", "KMS", "AWS::KMS"),
+    ("lambda", "Lambda", "AWS::Lambda"),
+    ("logs", "CloudWatch Logs", "AWS::Logs"),
+    ("s3", "S3", "AWS::S3"),
+    ("secretsmanager", "Secrets Manager", "AWS::SecretsManager"),
+    ("ses", "SES", "AWS::SES"),
+    ("sfn", "Step Functions", "AWS::StepFunctions"),
+    ("sns", "SNS", "AWS::SNS"),
+    ("sqs", "SQS", "AWS::SQS"),
+    ("ssm", "SSM", "AWS::SSM"),
+    ("stepfunctions", "Step Functions", "AWS::StepFunctions"),
+    ("sts", "STS", "AWS::STS"),
 ];
+
+/// Letters and digits of the longest spelling that can be one of [`AWS_SERVICES`]: the longest
+/// key with a prefix before and a version behind it.
+const MAX_SPELLING: usize = "amazonaws".len() + "cognitoidentityprovider".len() + "v2".len();
 
 /// The node of a segment that its service reported. Nobody can report a client: that type is the
 /// graph's own.
-pub(super) fn reported_service(segment: &Entity) -> ServiceId {
+pub(super) fn reported_service(segment: &Entity<'_>, names: &mut Names) -> ServiceId {
     let origin = segment.origin.as_deref().filter(|origin| *origin != ServiceId::CLIENT);
-    ServiceId {
-        name: segment.name.as_str().into(),
-        kind: origin.map(Into::into),
-        account_id: segment.aws.account_id.as_deref().map(Into::into),
-    }
+    names.service(&segment.name, origin, segment.aws.account_id.as_deref())
 }
 
 /// The node of an inferred segment: named after the resource where its type is a resource's,
 /// after the service else.
-pub(super) fn inferred_service(segment: &Entity) -> ServiceId {
-    let name = resource(segment).map_or_else(|| normalized(segment), |(_, name)| name);
-    let kind = segment.origin.clone().unwrap_or_else(|| "remote".to_owned());
-    ServiceId {
-        name: name.into(),
-        kind: Some(kind.into()),
-        account_id: segment.aws.account_id.as_deref().map(Into::into),
-    }
+pub(super) fn inferred_service(segment: &Entity<'_>, names: &mut Names) -> ServiceId {
+    let name = match resource(segment) {
+        Some((_, name)) => name,
+        None => known_name(segment).unwrap_or(&segment.name),
+    };
+    let kind = segment.origin.as_deref().unwrap_or("remote");
+    names.service(name, Some(kind), segment.aws.account_id.as_deref())
 }
 
 /// The origin of the segment inferred from a call: the type of the resource when the call names
 /// one, else of the service; `Database::SQL`; none for other remote calls.
-pub(super) fn inferred_origin(call: &Entity) -> Option<String> {
+pub(super) fn inferred_origin(call: &Entity<'_>) -> Option<Cow<'static, str>> {
     if call.has_sql {
-        return Some("Database::SQL".to_owned());
+        return Some(Cow::Borrowed("Database::SQL"));
     }
     if call.namespace.as_deref() != Some("aws") {
         return None;
     }
     if let Some((kind, _)) = resource(call) {
-        return Some(kind.to_owned());
+        return Some(Cow::Borrowed(kind));
     }
-    let kind = match service(&call.name) {
-        Some((_, kind)) => kind.to_owned(),
-        None => call.name.chars().filter(|c| c.is_alphanumeric()).collect(),
-    };
-    Some(format!("AWS::{kind}"))
+    if let Some((_, kind)) = service(&call.name) {
+        return Some(Cow::Borrowed(kind));
+    }
+    let kind = call.name.chars().filter(|c| c.is_alphanumeric());
+    Some(Cow::Owned("AWS::".chars().chain(kind).collect()))
 }
 
 /// Gives an AWS call, or the segment inferred from it, the name that X-Ray shows.
-pub(super) fn normalize_name(entity: &mut Entity) {
-    entity.name = normalized(entity);
+pub(super) fn normalize_name(entity: &mut Entity<'_>) {
+    if let Some(name) = known_name(entity) {
+        entity.name = Cow::Borrowed(name);
+    }
 }
 
-fn normalized(entity: &Entity) -> String {
-    let known = service(&entity.name).filter(|_| entity.namespace.as_deref() == Some("aws"));
-    known.map_or_else(|| entity.name.clone(), |(name, _)| name.to_owned())
+/// The name X-Ray gives to the AWS service that is called.
+fn known_name(entity: &Entity<'_>) -> Option<&'static str> {
+    if entity.namespace.as_deref() != Some("aws") {
+        return None;
+    }
+    service(&entity.name).map(|(name, _)| name)
 }
 
 /// The type and name of the resource that a call names, for the services that have such a type.
 /// SNS stays a service even when the topic is known (seen in service graphs of X-Ray).
-fn resource(entity: &Entity) -> Option<(&'static str, String)> {
-    if entity.namespace.as_deref() != Some("aws") {
-        return None;
-    }
-    let (name, _) = service(&entity.name)?;
-    match name {
-        "DynamoDB" => Some(("AWS::DynamoDB::Table", entity.aws.table_name.clone()?)),
-        "S3" => Some(("AWS::S3::Bucket", entity.aws.bucket_name.clone()?)),
+fn resource<'e>(entity: &'e Entity<'_>) -> Option<(&'static str, &'e str)> {
+    match known_name(entity)? {
+        "DynamoDB" => Some(("AWS::DynamoDB::Table", entity.aws.table_name.as_deref()?)),
+        "S3" => Some(("AWS::S3::Bucket", entity.aws.bucket_name.as_deref()?)),
         "SQS" => {
             let url = entity.aws.queue_url.as_deref()?;
             let queue = url.rsplit('/').next().filter(|queue| !queue.is_empty())?;
-            Some(("AWS::SQS::Queue", queue.to_owned()))
+            Some(("AWS::SQS::Queue", queue))
         }
         _ => None,
     }
 }
 
+/// The name and type of an AWS service in any spelling.
 fn service(spelling: &str) -> Option<(&'static str, &'static str)> {
-    let mut key: String =
-        spelling.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let mut letters = [0; MAX_SPELLING];
+    let mut length = 0;
+    for byte in spelling.bytes().filter(u8::is_ascii_alphanumeric) {
+        *letters.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let mut key = letters.get(..length)?;
     for prefix in ["amazon", "aws"] {
-        if let Some(rest) = key.strip_prefix(prefix) {
-            key = rest.to_owned();
-        }
+        key = key.strip_prefix(prefix.as_bytes()).unwrap_or(key);
     }
-    if let Some(rest) = key.strip_suffix("v2") {
-        key = rest.to_owned();
-    }
-    let index = AWS_SERVICES.binary_search_by_key(&key.as_str(), |(key, ..)| key).ok()?;
+    key = key.strip_suffix(b"v2").unwrap_or(key);
+    let index = AWS_SERVICES.binary_search_by_key(&key, |(key, ..)| key.as_bytes()).ok()?;
     AWS_SERVICES.get(index).map(|&(_, name, kind)| (name, kind))
 }
 
@@ -146,5 +150,7 @@ mod tests {
         check("amazon", None);
         check("", None);
         check("my-s3", None);
+        check("Amazon AWS Cognito Identity Provider v2", Some("Cognito Identity Provider"));
+        check(&"s3".repeat(100), None);
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use crate::{
-    EdgeObservation, Entity, EntityKind, Flags, NodeObservation, Outcome, ServiceId, TraceGraph,
-    TraceNode,
+    EdgeObservation, Entity, EntityKind, Flags, Names, NodeObservation, Outcome, ServiceId,
+    TraceGraph, TraceNode,
 };
 
 impl From<Flags> for Outcome {
@@ -26,7 +26,7 @@ impl From<Flags> for Outcome {
 }
 
 /// Observations of every segment, inferred ones included.
-pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
+pub(super) fn observe(nodes: &[TraceNode<'_>], names: &mut Names) -> TraceGraph {
     let mut graph = TraceGraph::default();
     let mut counted: HashSet<(usize, &ServiceId)> = HashSet::new();
     for node in nodes {
@@ -45,7 +45,7 @@ pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
                 }
             }
             None if is_first(node) => {
-                let client = ServiceId::client_of(service);
+                let client = names.client_of(service);
                 graph.edges.push(observe_edge(&client, service, entity));
                 graph.nodes.push(observe_node(&client, entity, false, false));
             }
@@ -58,13 +58,13 @@ pub(super) fn observe(nodes: &[TraceNode]) -> TraceGraph {
 /// Whether a segment began its request: it names no parent. One whose parent is missing may have a
 /// caller that still has to report (callers end last), or one that never will; a client drawn for
 /// it would come and go while traffic runs.
-fn is_first(node: &TraceNode) -> bool {
+fn is_first(node: &TraceNode<'_>) -> bool {
     node.entity.kind == EntityKind::Segment && !node.is_inferred && node.entity.parent_id.is_none()
 }
 
 /// Whether a segment is the first of its request as far as the trace knows: no caller, or one
 /// whose own segment has not arrived.
-pub(super) fn is_root(nodes: &[TraceNode], node: &TraceNode) -> bool {
+pub(super) fn is_root(nodes: &[TraceNode<'_>], node: &TraceNode<'_>) -> bool {
     node.entity.kind == EntityKind::Segment && !node.is_inferred && caller_of(nodes, node).is_none()
 }
 
@@ -72,9 +72,9 @@ pub(super) fn is_root(nodes: &[TraceNode], node: &TraceNode) -> bool {
 /// calling subsegment; a segment that names its calling segment directly speaks for the call
 /// itself.
 fn caller_of<'a>(
-    nodes: &'a [TraceNode],
-    node: &'a TraceNode,
-) -> Option<(usize, &'a Entity, &'a ServiceId)> {
+    nodes: &'a [TraceNode<'_>],
+    node: &'a TraceNode<'_>,
+) -> Option<(usize, &'a Entity<'a>, &'a ServiceId)> {
     let index = node.parent?;
     let parent = nodes.get(index)?;
     let service = nodes.get(parent.segment)?.service.as_ref()?;
@@ -87,7 +87,7 @@ fn caller_of<'a>(
 
 fn observe_node(
     node: &ServiceId,
-    entity: &Entity,
+    entity: &Entity<'_>,
     is_real: bool,
     is_root: bool,
 ) -> NodeObservation {
@@ -101,7 +101,7 @@ fn observe_node(
     }
 }
 
-fn observe_edge(from: &ServiceId, to: &ServiceId, call: &Entity) -> EdgeObservation {
+fn observe_edge(from: &ServiceId, to: &ServiceId, call: &Entity<'_>) -> EdgeObservation {
     EdgeObservation {
         from: from.clone(),
         to: to.clone(),

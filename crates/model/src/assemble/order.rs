@@ -5,7 +5,7 @@ use crate::{EntityKind, TraceNode};
 
 /// Parents before their children, a node's children directly behind it, siblings by start and
 /// then by id.
-pub(super) fn order(entities: Vec<Known>, parents: &[Option<usize>]) -> Vec<TraceNode> {
+pub(super) fn order<'a>(entities: Vec<Known<'a>>, parents: &[Option<usize>]) -> Vec<TraceNode<'a>> {
     let sort_key = |index: usize| entities.get(index).map(|(e, _)| (e.start, e.kind, e.id));
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); entities.len()];
     let mut roots = Vec::new();
@@ -20,8 +20,8 @@ pub(super) fn order(entities: Vec<Known>, parents: &[Option<usize>]) -> Vec<Trac
     }
     roots.sort_by_key(|&index| sort_key(index));
 
-    let mut entities: Vec<Option<Known>> = entities.into_iter().map(Some).collect();
-    let mut nodes: Vec<TraceNode> = Vec::with_capacity(entities.len());
+    let mut entities: Vec<Option<Known<'a>>> = entities.into_iter().map(Some).collect();
+    let mut nodes: Vec<TraceNode<'a>> = Vec::with_capacity(entities.len());
     let mut open: Vec<(usize, Option<usize>)> =
         roots.into_iter().rev().map(|root| (root, None)).collect();
     while let Some((index, parent)) = open.pop() {

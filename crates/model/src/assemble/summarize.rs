@@ -1,5 +1,6 @@
 //! The summary of an assembled trace.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::observe::is_root;
@@ -24,7 +25,7 @@ const MAX_TEXT: usize = 1000;
 /// Summarizes; `None` for a trace without nodes.
 pub(super) fn summarize(
     id: TraceId,
-    nodes: &[TraceNode],
+    nodes: &[TraceNode<'_>],
     graph: &TraceGraph,
     revision: usize,
 ) -> Option<TraceSummary> {
@@ -61,20 +62,20 @@ pub(super) fn summarize(
 }
 
 /// Real segments that are in progress, and subsegments whose segment has not arrived.
-fn is_unfinished(node: &TraceNode) -> bool {
+fn is_unfinished(node: &TraceNode<'_>) -> bool {
     match node.entity.kind {
         EntityKind::Segment => !node.is_inferred && node.entity.end.is_none(),
         EntityKind::Subsegment => true,
     }
 }
 
-fn is_reported(node: &TraceNode) -> bool {
+fn is_reported(node: &TraceNode<'_>) -> bool {
     node.entity.kind == EntityKind::Segment && !node.is_inferred
 }
 
 /// The first service to handle the request: a segment that names no parent before one whose
 /// parent is missing; then the earliest.
-fn root(nodes: &[TraceNode]) -> Option<&TraceNode> {
+fn root<'n, 'a>(nodes: &'n [TraceNode<'a>]) -> Option<&'n TraceNode<'a>> {
     nodes.iter().filter(|node| is_root(nodes, node)).min_by_key(|node| {
         let entity = &node.entity;
         (entity.parent_id.is_some(), entity.start, entity.id)
@@ -87,8 +88,8 @@ fn time_of(id: TraceId, start: Timestamp) -> Timestamp {
     if distance <= TraceSummary::CREDIBLE_EPOCH { epoch } else { start }
 }
 
-fn http_of(http: &crate::Http) -> HttpSummary {
-    let cut = |text: &Option<String>| text.as_deref().map(cut_text);
+fn http_of(http: &crate::Http<'_>) -> HttpSummary {
+    let cut = |text: &Option<Cow<'_, str>>| text.as_deref().map(cut_text);
     HttpSummary {
         url: cut(&http.url),
         status: http.status,
@@ -109,25 +110,23 @@ fn cut_text(text: &str) -> String {
 
 /// Values of all reported segments, each once, sorted.
 fn distinct<'a>(
-    nodes: &'a [TraceNode],
-    value: impl Fn(&'a TraceNode) -> Option<&'a str>,
+    nodes: &'a [TraceNode<'_>],
+    value: impl Fn(&'a TraceNode<'_>) -> Option<&'a str>,
 ) -> Vec<String> {
     let values: BTreeSet<&str> =
         nodes.iter().filter(|node| is_reported(node)).filter_map(value).collect();
     values.into_iter().take(MAX_VALUES).map(cut_text).collect()
 }
 
-fn annotations(nodes: &[TraceNode]) -> Vec<AnnotationSummary> {
-    let mut found: Vec<(&str, &AnnotationValue, Option<&ServiceId>)> = nodes
+fn annotations(nodes: &[TraceNode<'_>]) -> Vec<AnnotationSummary> {
+    let mut found: Vec<(&str, &AnnotationValue<'_>, Option<&ServiceId>)> = nodes
         .iter()
         .flat_map(|node| {
             let service = nodes.get(node.segment).and_then(|segment| segment.service.as_ref());
-            node.entity.annotations.iter().map(move |a| (a.key.as_str(), &a.value, service))
+            node.entity.annotations.iter().map(move |a| (&*a.key, &a.value, service))
         })
         .collect();
-    found.sort_by(|a, b| {
-        a.0.cmp(b.0).then_with(|| compare_values(a.1, b.1)).then_with(|| a.2.cmp(&b.2))
-    });
+    found.sort_by(|a, b| a.0.cmp(b.0).then_with(|| a.1.compare(b.1)).then_with(|| a.2.cmp(&b.2)));
     let mut summaries: Vec<AnnotationSummary> = Vec::new();
     for (key, value, service) in found {
         let count = summaries.len();
@@ -136,7 +135,7 @@ fn annotations(nodes: &[TraceNode]) -> Vec<AnnotationSummary> {
             None if count == MAX_ANNOTATIONS => break,
             None => summaries.push(AnnotationSummary {
                 key: key.to_owned(),
-                value: value.clone(),
+                value: value.clone().into_owned(),
                 services: service.cloned().into_iter().collect(),
             }),
         }
@@ -144,22 +143,7 @@ fn annotations(nodes: &[TraceNode]) -> Vec<AnnotationSummary> {
     summaries
 }
 
-fn compare_values(a: &AnnotationValue, b: &AnnotationValue) -> std::cmp::Ordering {
-    use AnnotationValue::{Boolean, Number, String};
-    let rank = |value: &AnnotationValue| match value {
-        Boolean(_) => 0,
-        Number(_) => 1,
-        String(_) => 2,
-    };
-    match (a, b) {
-        (Boolean(a), Boolean(b)) => a.cmp(b),
-        (Number(a), Number(b)) => a.total_cmp(b),
-        (String(a), String(b)) => a.cmp(b),
-        _ => rank(a).cmp(&rank(b)),
-    }
-}
-
-fn users(nodes: &[TraceNode]) -> Vec<UserSummary> {
+fn users(nodes: &[TraceNode<'_>]) -> Vec<UserSummary> {
     let mut found: Vec<(&str, Option<&ServiceId>)> = nodes
         .iter()
         .filter_map(|node| Some((node.entity.user.as_deref()?, node.service.as_ref())))

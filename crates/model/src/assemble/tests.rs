@@ -1,6 +1,6 @@
 //! Assembly, rule by rule, and the properties that hold for any input.
 
-use crate::{Document, EntityKind, SegmentId, Trace, TraceId, assemble};
+use crate::{Document, EntityKind, Names, SegmentId, Trace, TraceId, assemble};
 
 mod documents;
 mod graph;
@@ -30,16 +30,16 @@ fn subsegment(id: u64, parent: u64, members: &str) -> String {
     document(id, &format!(r#""type":"subsegment","parent_id":"{parent:016x}"{comma}{members}"#))
 }
 
-fn put_together(documents: &[String]) -> Trace {
+fn put_together(documents: &[String]) -> Trace<'_> {
     let documents = documents
         .iter()
         .map(|text| Document::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}: {text}")))
         .collect();
-    assemble(trace_id(), documents).unwrap()
+    assemble(trace_id(), documents, &mut Names::default()).unwrap()
 }
 
 /// The tree as indented lines: kind, id and what matters of the state.
-fn tree(trace: &Trace) -> String {
+fn tree(trace: &Trace<'_>) -> String {
     let mut text = String::new();
     for node in &trace.nodes {
         let kind = match (node.entity.kind, node.is_inferred) {
@@ -60,7 +60,7 @@ fn short(id: SegmentId) -> String {
 }
 
 /// The service graph as lines: `from(type) -> to(type) ok/error/throttle/fault ms`.
-fn edges(trace: &Trace) -> String {
+fn edges(trace: &Trace<'_>) -> String {
     let mut graph = crate::ServiceGraph::default();
     graph.add(&trace.graph);
     let mut text = String::new();

@@ -26,8 +26,14 @@ pub(crate) fn read_array(raw: &RawValue) -> Option<Vec<&RawValue>> {
 }
 
 /// A string. Lone surrogates, which JavaScript can send, become U+FFFD.
-pub(crate) fn read_text(raw: &RawValue) -> Option<String> {
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0.into_owned())
+pub(crate) fn read_text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    // The value was checked when it was found, so a text without a backslash stands there as it
+    // is.
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.as_bytes().contains(&b'\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
 /// A number.

@@ -1,5 +1,7 @@
 //! Parsing and validating one document, with X-Ray's error codes.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::lenient::{Member, decode_utf8, read_boolean, read_number, read_object, read_text};
@@ -31,41 +33,47 @@ const REWRITTEN: [&str; 8] =
 
 type Members<'a> = Vec<Member<'a>>;
 
-impl Document {
-    /// Parses one document as it came, byte for byte, from an SDK.
+impl<'a> Document<'a> {
+    /// Parses one document as it came, byte for byte, from an SDK. What had to be mended (invalid
+    /// UTF-8, Python's `NaN`) borrows nothing.
     ///
     /// # Errors
     /// A [`Rejection`] with X-Ray's code when the document is not JSON, is larger than
     /// [`MAX_DOCUMENT_BYTES`], nests deeper than [`MAX_NESTING`](crate::MAX_NESTING), or misses or misuses what a
     /// (sub)segment must have. One bad subsegment refuses the whole document, as X-Ray does.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
         if bytes.len() > MAX_DOCUMENT_BYTES {
             return Err(too_large(bytes));
         }
-        let text = decode_utf8(bytes);
-        let mended;
-        let tree = match Tree::read(&text) {
-            Ok(tree) => tree,
-            Err(error) if error.is_data() => return Err(misshapen(&text, &error)),
-            Err(error) => {
-                let not_json = || parse_error(format!("not JSON: {error}"));
-                mended = null_non_finite(&text).ok_or_else(not_json)?;
-                Tree::read(&mended).map_err(|error| match error.is_data() {
-                    true => misshapen(&mended, &error),
-                    false => not_json(),
-                })?
-            }
-        };
-        Self::from_tree(tree)
+        match decode_utf8(bytes) {
+            Cow::Borrowed(text) => Self::parse_text(text),
+            Cow::Owned(text) => Document::parse_text(&text).map(Document::into_owned),
+        }
     }
 
-    fn from_tree(Tree { members, children }: Tree<'_>) -> Result<Self, Rejection> {
+    fn parse_text(text: &'a str) -> Result<Self, Rejection> {
+        match Tree::read(text) {
+            Ok(tree) => Self::from_tree(tree),
+            Err(error) if error.is_data() => Err(misshapen(text, &error)),
+            Err(error) => {
+                let not_json = || parse_error(format!("not JSON: {error}"));
+                let mended = null_non_finite(text).ok_or_else(not_json)?;
+                let tree = Tree::read(&mended).map_err(|error| match error.is_data() {
+                    true => misshapen(&mended, &error),
+                    false => not_json(),
+                })?;
+                Document::from_tree(tree).map(Document::into_owned)
+            }
+        }
+    }
+
+    fn from_tree(Tree { members, children }: Tree<'a>) -> Result<Self, Rejection> {
         let reject = Reject::of(&members);
         let id = reject.id(&members)?;
         let trace_id = reject.trace_id(&members)?;
         let kind = kind_of(&members);
         let parent_id = reject.parent_id(&members, kind)?;
-        let mut entities = vec![read_entity(&members, id, kind, parent_id, &reject)?];
+        let mut entities = vec![read_entity(members, id, kind, parent_id, &reject)?];
 
         let reject = Reject { scope: Scope::Subsegment, ..reject };
         let mut open = vec![(id, children)];
@@ -73,7 +81,7 @@ impl Document {
             for Tree { members, children } in children {
                 let id = reject.id(&members)?;
                 let kind = EntityKind::Subsegment;
-                entities.push(read_entity(&members, id, kind, Some(parent_id), &reject)?);
+                entities.push(read_entity(members, id, kind, Some(parent_id), &reject)?);
                 open.push((id, children));
             }
         }
@@ -88,13 +96,16 @@ fn kind_of(members: &Members<'_>) -> EntityKind {
     }
 }
 
-fn read_entity(
-    members: &Members<'_>,
+fn read_entity<'a>(
+    members: Members<'a>,
     id: SegmentId,
     kind: EntityKind,
     parent_id: Option<SegmentId>,
     reject: &Reject,
-) -> Result<Entity, Rejection> {
+) -> Result<Entity<'a>, Rejection> {
+    let kept = keep_raw(&members);
+    let size = kept.iter().map(|(key, value)| key.len() + value.get().len()).sum::<usize>();
+    let members = &members;
     let text = |name: &str| find(members, name).and_then(read_text);
     let http = find(members, "http").map(Http::read).unwrap_or_default();
     Ok(Entity {
@@ -113,12 +124,18 @@ fn read_entity(
         aws: find(members, "aws").map(Aws::read).unwrap_or_default(),
         has_sql: find(members, "sql").is_some_and(|sql| sql.get().starts_with('{')),
         annotations: find(members, "annotations").map(read_annotations).unwrap_or_default(),
-        members: members
-            .iter()
-            .filter(|(key, _)| !REWRITTEN.contains(&key.as_ref()))
-            .map(|(key, value)| (key.clone().into_owned(), (*value).to_owned()))
-            .collect(),
+        members: kept,
+        size: u32::try_from(size).unwrap_or(u32::MAX),
     })
+}
+
+/// The members that are shown as they were sent.
+fn keep_raw<'a>(members: &Members<'a>) -> Vec<(Cow<'a, str>, Cow<'a, RawValue>)> {
+    members
+        .iter()
+        .filter(|(key, _)| !REWRITTEN.contains(&key.as_ref()))
+        .map(|(key, value)| (key.clone(), Cow::Borrowed(*value)))
+        .collect()
 }
 
 /// Stated flags win over the HTTP status; where no flag is stated the status decides.
@@ -139,13 +156,13 @@ fn read_flags(members: &Members<'_>, status: Option<i64>) -> Flags {
 }
 
 /// The annotations X-Ray would index: a bad key or value loses that annotation, not the document.
-fn read_annotations(raw: &RawValue) -> Vec<Annotation> {
+fn read_annotations(raw: &RawValue) -> Vec<Annotation<'_>> {
     let is_key = |key: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
         (1..=MAX_ANNOTATION_KEY).contains(&key.len()) && key.chars().all(allowed)
     };
-    let read_value = |raw: &RawValue| {
-        let is_short = |text: &String| text.chars().count() <= MAX_ANNOTATION_TEXT;
+    let is_short = |text: &Cow<'_, str>| text.chars().count() <= MAX_ANNOTATION_TEXT;
+    let read_value = |raw| {
         read_text(raw)
             .filter(is_short)
             .map(AnnotationValue::String)
@@ -156,9 +173,7 @@ fn read_annotations(raw: &RawValue) -> Vec<Annotation> {
         .unwrap_or_default()
         .into_iter()
         .filter(|(key, _)| is_key(key))
-        .filter_map(|(key, value)| {
-            Some(Annotation { key: key.into_owned(), value: read_value(value)? })
-        })
+        .filter_map(|(key, value)| Some(Annotation { key, value: read_value(value)? }))
         .collect()
 }
 
@@ -201,8 +216,8 @@ impl Reject {
                 EntityKind::Segment => Scope::Segment,
                 EntityKind::Subsegment => Scope::Subsegment,
             },
-            id: find(members, "id").and_then(read_text),
-            trace_id: find(members, "trace_id").and_then(read_text),
+            id: find(members, "id").and_then(read_text).map(Cow::into_owned),
+            trace_id: find(members, "trace_id").and_then(read_text).map(Cow::into_owned),
         }
     }
 
@@ -258,7 +273,7 @@ impl Reject {
         text.parse().map(Some).map_err(|error| invalid(format!("parent_id: {error}")))
     }
 
-    fn name(&self, members: &Members<'_>, kind: EntityKind) -> Result<String, Rejection> {
+    fn name<'a>(&self, members: &Members<'a>, kind: EntityKind) -> Result<Cow<'a, str>, Rejection> {
         let raw = present(members, "name")
             .ok_or_else(|| self.because(RejectionCode::MissingName, "name is missing"))?;
         let invalid = |cause: String| self.because(RejectionCode::InvalidName, cause);

@@ -2,47 +2,50 @@
 //!
 //! Each reads leniently from the raw member; what is missing or of another type is `None`.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use super::lenient::{Member, read_array, read_boolean, read_integer, read_object, read_text};
+use super::own;
 use crate::{SegmentId, TraceId};
 
 /// The `http` block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Http {
+pub struct Http<'a> {
     /// `request.method`.
-    pub method: Option<String>,
+    pub method: Option<Cow<'a, str>>,
     /// `request.url`.
-    pub url: Option<String>,
+    pub url: Option<Cow<'a, str>>,
     /// `request.user_agent`.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Cow<'a, str>>,
     /// `request.client_ip`.
-    pub client_ip: Option<String>,
+    pub client_ip: Option<Cow<'a, str>>,
     /// `response.status`.
     pub status: Option<i64>,
 }
 
 /// The `aws` block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Aws {
+pub struct Aws<'a> {
     /// `account_id`.
-    pub account_id: Option<String>,
+    pub account_id: Option<Cow<'a, str>>,
     /// `operation` of the call.
-    pub operation: Option<String>,
+    pub operation: Option<Cow<'a, str>>,
     /// `table_name`, or the only element of `table_names`.
-    pub table_name: Option<String>,
+    pub table_name: Option<Cow<'a, str>>,
     /// `queue_url`.
-    pub queue_url: Option<String>,
+    pub queue_url: Option<Cow<'a, str>>,
     /// `bucket_name`.
-    pub bucket_name: Option<String>,
+    pub bucket_name: Option<Cow<'a, str>>,
     /// `function_name`.
-    pub function_name: Option<String>,
+    pub function_name: Option<Cow<'a, str>>,
     /// `topic_arn`.
-    pub topic_arn: Option<String>,
+    pub topic_arn: Option<Cow<'a, str>>,
     /// `ec2.instance_id`.
-    pub instance_id: Option<String>,
+    pub instance_id: Option<Cow<'a, str>>,
     /// `ec2.availability_zone`.
-    pub availability_zone: Option<String>,
+    pub availability_zone: Option<Cow<'a, str>>,
 }
 
 /// The `cause` block.
@@ -78,8 +81,8 @@ pub struct Link {
     pub id: SegmentId,
 }
 
-impl Http {
-    pub(super) fn read(raw: &RawValue) -> Self {
+impl<'a> Http<'a> {
+    pub(super) fn read(raw: &'a RawValue) -> Self {
         let mut http = Self::default();
         for (key, value) in read_object(raw).unwrap_or_default() {
             let inner = read_object(value).unwrap_or_default();
@@ -96,10 +99,20 @@ impl Http {
         }
         http
     }
+
+    pub(super) fn into_owned(self) -> Http<'static> {
+        Http {
+            method: own(self.method),
+            url: own(self.url),
+            user_agent: own(self.user_agent),
+            client_ip: own(self.client_ip),
+            status: self.status,
+        }
+    }
 }
 
-impl Aws {
-    pub(super) fn read(raw: &RawValue) -> Self {
+impl<'a> Aws<'a> {
+    pub(super) fn read(raw: &'a RawValue) -> Self {
         let members = read_object(raw).unwrap_or_default();
         let ec2 = find(&members, "ec2").and_then(read_object).unwrap_or_default();
         let only_table = || {
@@ -119,18 +132,32 @@ impl Aws {
             availability_zone: text(&ec2, "availability_zone"),
         }
     }
+
+    pub(super) fn into_owned(self) -> Aws<'static> {
+        Aws {
+            account_id: own(self.account_id),
+            operation: own(self.operation),
+            table_name: own(self.table_name),
+            queue_url: own(self.queue_url),
+            bucket_name: own(self.bucket_name),
+            function_name: own(self.function_name),
+            topic_arn: own(self.topic_arn),
+            instance_id: own(self.instance_id),
+            availability_zone: own(self.availability_zone),
+        }
+    }
 }
 
 impl Cause {
     /// Reads a cause in any of its shapes: an id, an object, an empty object.
     pub(super) fn read(raw: &RawValue) -> Self {
         if let Some(reference) = read_text(raw) {
-            return Self { reference: Some(reference), exceptions: Vec::new() };
+            return Self { reference: Some(reference.into_owned()), exceptions: Vec::new() };
         }
         let members = read_object(raw).unwrap_or_default();
         let exceptions = find(&members, "exceptions").and_then(read_array).unwrap_or_default();
         Self {
-            reference: text(&members, "id"),
+            reference: owned_text(&members, "id"),
             exceptions: exceptions.into_iter().filter_map(Exception::read).collect(),
         }
     }
@@ -140,11 +167,11 @@ impl Exception {
     fn read(raw: &RawValue) -> Option<Self> {
         let members = read_object(raw)?;
         Some(Self {
-            id: text(&members, "id"),
-            kind: text(&members, "type"),
-            message: text(&members, "message"),
+            id: owned_text(&members, "id"),
+            kind: owned_text(&members, "type"),
+            message: owned_text(&members, "message"),
             remote: find(&members, "remote").and_then(read_boolean).unwrap_or_default(),
-            cause: text(&members, "cause"),
+            cause: owned_text(&members, "cause"),
         })
     }
 }
@@ -171,8 +198,12 @@ pub(super) fn find<'a>(members: &[Member<'a>], name: &str) -> Option<&'a RawValu
     members.iter().find(|(key, _)| key == name).map(|&(_, value)| value)
 }
 
-fn text(members: &[Member<'_>], name: &str) -> Option<String> {
+fn text<'a>(members: &[Member<'a>], name: &str) -> Option<Cow<'a, str>> {
     find(members, name).and_then(read_text)
+}
+
+fn owned_text(members: &[Member<'_>], name: &str) -> Option<String> {
+    text(members, name).map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -185,9 +216,9 @@ mod tests {
 
     #[test]
     fn http_reads_what_is_there() {
-        let http = Http::read(&raw(
-            r#"{"request":{"method":"GET","url":5},"response":{"status":404,"content_length":"0"}}"#,
-        ));
+        let json = r#"{"request":{"method":"GET","url":5},"response":{"status":404,"content_length":"0"}}"#;
+        let json = raw(json);
+        let http = Http::read(&json);
         let expect = Http { method: Some("GET".into()), status: Some(404), ..Http::default() };
         assert_eq!(http, expect);
         assert_eq!(Http::read(&raw("null")), Http::default());

@@ -6,7 +6,7 @@ use crate::document::{Member, read_object, write_string};
 use crate::{AnnotationValue, Entity, EntityKind, Timestamp, Trace, TraceNode};
 
 /// The document of the node at `index` with its subsegments nested.
-pub(super) fn document(trace: &Trace, index: usize) -> String {
+pub(super) fn document(trace: &Trace<'_>, index: usize) -> String {
     let mut out = String::with_capacity(1024);
     let mut open: Vec<Step> = vec![Step::Open(index)];
     while let Some(step) = open.pop() {
@@ -35,7 +35,7 @@ pub(super) fn document(trace: &Trace, index: usize) -> String {
 }
 
 /// The document of one node without subsegments.
-pub(super) fn entity(trace: &Trace, node: &TraceNode) -> String {
+pub(super) fn entity(trace: &Trace<'_>, node: &TraceNode<'_>) -> String {
     let mut out = String::with_capacity(512);
     open_object(trace, node, &mut out);
     out.push('}');
@@ -49,7 +49,7 @@ enum Step {
     Text(&'static str),
 }
 
-fn held_subsegments(trace: &Trace, node: &TraceNode) -> Vec<usize> {
+fn held_subsegments(trace: &Trace<'_>, node: &TraceNode<'_>) -> Vec<usize> {
     let is_held = |index: &usize| {
         trace.nodes.get(*index).is_some_and(|child| child.entity.kind == EntityKind::Subsegment)
     };
@@ -57,7 +57,7 @@ fn held_subsegments(trace: &Trace, node: &TraceNode) -> Vec<usize> {
 }
 
 /// Writes `{` and all members but subsegments. The order of the first ones is the service's.
-fn open_object(trace: &Trace, node: &TraceNode, out: &mut String) {
+fn open_object(trace: &Trace<'_>, node: &TraceNode<'_>, out: &mut String) {
     let entity = &node.entity;
     out.push_str("{\"id\":\"");
     out.push_str(&entity.id.to_string());
@@ -82,7 +82,7 @@ fn open_object(trace: &Trace, node: &TraceNode, out: &mut String) {
     write_annotations(out, entity);
 }
 
-fn write_members(out: &mut String, node: &TraceNode) {
+fn write_members(out: &mut String, node: &TraceNode<'_>) {
     let entity = &node.entity;
     // An inferred segment has its origin from us, not from a document.
     if let Some(origin) = entity.origin.as_deref().filter(|_| node.is_inferred) {
@@ -96,7 +96,7 @@ fn write_members(out: &mut String, node: &TraceNode) {
         out.push(',');
         write_string(out, key);
         out.push(':');
-        match key.as_str() {
+        match key.as_ref() {
             "http" => write_http(out, value.get(), read_object(value)),
             "aws" => write_aws(out, entity, value.get(), read_object(value)),
             _ => out.push_str(value.get()),
@@ -140,7 +140,7 @@ fn write_http(out: &mut String, raw: &str, members: Members<'_>) {
 }
 
 /// `aws` with `resource_names`, which the service adds where the call names a resource.
-fn write_aws(out: &mut String, entity: &Entity, raw: &str, members: Members<'_>) {
+fn write_aws(out: &mut String, entity: &Entity<'_>, raw: &str, members: Members<'_>) {
     let aws = &entity.aws;
     let names = [&aws.table_name, &aws.bucket_name, &aws.function_name, &aws.topic_arn];
     let names: Vec<&str> = names.into_iter().filter_map(|name| name.as_deref()).collect();
@@ -169,7 +169,7 @@ fn write_object<'a>(out: &mut String, members: impl Iterator<Item = (&'a str, St
     out.push('}');
 }
 
-fn write_annotations(out: &mut String, entity: &Entity) {
+fn write_annotations(out: &mut String, entity: &Entity<'_>) {
     if entity.annotations.is_empty() {
         return;
     }
@@ -186,7 +186,7 @@ fn write_annotations(out: &mut String, entity: &Entity) {
                 AnnotationValue::Number(number) => number_text(*number),
                 AnnotationValue::Boolean(truth) => truth.to_string(),
             };
-            (annotation.key.as_str(), value)
+            (annotation.key.as_ref(), value)
         }),
     );
 }

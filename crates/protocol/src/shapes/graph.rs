@@ -308,7 +308,7 @@ fn whole_second_after(time: Timestamp) -> WireTime {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use roentgen_model::{Document, assemble};
+    use roentgen_model::{Document, Names, assemble};
     use serde_json::Value;
 
     use super::*;
@@ -322,7 +322,8 @@ mod tests {
             "end_time":1478293361.4,"throttle":true,"error":true,
             "aws":{"operation":"GetItem","table_name":"carts"}}]}"#];
         let documents = documents.map(|text| Document::parse(text.as_bytes()).unwrap());
-        let trace = assemble(documents[0].trace_id, documents.to_vec()).unwrap();
+        let trace =
+            assemble(documents[0].trace_id, documents.to_vec(), &mut Names::default()).unwrap();
         let mut graph = ServiceGraph::default();
         graph.add(&trace.graph);
         graph

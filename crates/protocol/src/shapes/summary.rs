@@ -196,8 +196,8 @@ impl<'a> From<&'a ServiceId> for ServiceIdShape<'a> {
     }
 }
 
-impl<'a> From<&'a AnnotationValue> for AnnotationValueShape<'a> {
-    fn from(value: &'a AnnotationValue) -> Self {
+impl<'a> From<&'a AnnotationValue<'_>> for AnnotationValueShape<'a> {
+    fn from(value: &'a AnnotationValue<'_>) -> Self {
         match value {
             AnnotationValue::String(text) => Self::StringValue(text),
             AnnotationValue::Number(number) => Self::NumberValue(*number),
@@ -224,13 +224,13 @@ fn annotations(list: &[AnnotationSummary]) -> BTreeMap<&str, Vec<ValueWithServic
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use roentgen_model::{Document, assemble};
+    use roentgen_model::{Document, Names, assemble};
 
     use super::*;
 
     fn summary(document: &str) -> TraceSummary {
         let document = Document::parse(document.as_bytes()).unwrap();
-        assemble(document.trace_id, vec![document]).unwrap().summary
+        assemble(document.trace_id, vec![document], &mut Names::default()).unwrap().summary
     }
 
     #[test]

@@ -82,7 +82,7 @@ struct Nodes<'a> {
 }
 
 /// `GET /api/v1/traces/{id}`.
-pub(super) fn rows(trace: &Trace) -> Result<Vec<u8>, ApiError> {
+pub(super) fn rows(trace: &Trace<'_>) -> Result<Vec<u8>, ApiError> {
     let mut nodes = Nodes::default();
     let mut rows = Rows::default();
     for row in timeline(trace) {
@@ -121,8 +121,8 @@ impl<'a> Nodes<'a> {
 impl<'a> Rows<'a> {
     fn push(
         &mut self,
-        trace: &'a Trace,
-        node: &'a TraceNode,
+        trace: &'a Trace<'_>,
+        node: &'a TraceNode<'_>,
         parent: Option<usize>,
         depth: usize,
         nodes: &mut Nodes<'a>,
@@ -151,7 +151,7 @@ fn index_or_minus_one(index: Option<usize>) -> i64 {
     index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1)
 }
 
-fn flags(entity: &Entity) -> u8 {
+fn flags(entity: &Entity<'_>) -> u8 {
     u8::from(entity.flags.error)
         | u8::from(entity.flags.throttle) << 1
         | u8::from(entity.flags.fault) << 2
@@ -159,7 +159,7 @@ fn flags(entity: &Entity) -> u8 {
 }
 
 /// A few words on what the row did: the SQL, the AWS operation, or the request.
-fn detail(entity: &Entity) -> Option<String> {
+fn detail(entity: &Entity<'_>) -> Option<String> {
     let text = sanitized_query(entity).or_else(|| aws_call(entity)).or_else(|| request(entity))?;
     Some(match text.char_indices().nth(MAX_DETAIL_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -167,7 +167,7 @@ fn detail(entity: &Entity) -> Option<String> {
     })
 }
 
-fn sanitized_query(entity: &Entity) -> Option<String> {
+fn sanitized_query(entity: &Entity<'_>) -> Option<String> {
     text_of(entity.member("sql")?, &["sanitized_query", "url"])
 }
 
@@ -178,7 +178,7 @@ fn text_of(object: &RawValue, members: &[&str]) -> Option<String> {
     members.iter().find_map(text)
 }
 
-fn aws_call(entity: &Entity) -> Option<String> {
+fn aws_call(entity: &Entity<'_>) -> Option<String> {
     let aws = &entity.aws;
     let operation = aws.operation.as_deref()?;
     let resource =
@@ -191,7 +191,7 @@ fn aws_call(entity: &Entity) -> Option<String> {
     })
 }
 
-fn request(entity: &Entity) -> Option<String> {
+fn request(entity: &Entity<'_>) -> Option<String> {
     match (entity.http.method.as_deref(), entity.http.url.as_deref()) {
         (Some(method), Some(url)) => Some(format!("{method} {url}")),
         (one, other) => one.or(other).map(str::to_owned),
@@ -199,7 +199,7 @@ fn request(entity: &Entity) -> Option<String> {
 }
 
 /// `GET /api/v1/traces/{id}/segments/{segment_id}`.
-pub(super) fn segment(trace: &Trace, id: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn segment(trace: &Trace<'_>, id: &str) -> Result<Vec<u8>, ApiError> {
     let id: Option<SegmentId> = id.parse().ok();
     id.and_then(|id| trace.entity_document(id))
         .map(String::into_bytes)
@@ -220,7 +220,7 @@ struct Original {
 }
 
 /// `GET /api/v1/traces/{id}/raw`.
-pub(super) fn raw(trace: &Trace, originals: &[ReceivedDocument]) -> Result<Vec<u8>, ApiError> {
+pub(super) fn raw(trace: &Trace<'_>, originals: &[ReceivedDocument]) -> Result<Vec<u8>, ApiError> {
     json::write(&RawAnswer {
         processed: trace
             .segments()
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn nodes_are_numbered_in_the_order_of_their_first_rows() {
-        let id = |name: &str| ServiceId { name: name.into(), kind: None, account_id: None };
+        let id = |name: &str| ServiceId::new(name, None, None);
         let services = ["a", "b", "a", "c", "b"].map(id);
         let mut nodes = Nodes::default();
         let indexes: Vec<_> = services.iter().map(|service| nodes.index_of(service)).collect();

@@ -7,6 +7,7 @@ use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
     GetTraceGraphRequest, PageToken, Service, WireTime, graph_services,
 };
+use roentgen_store::TraceDocuments;
 
 use super::summaries::check_range;
 use super::trace_ids::requested_ids;
@@ -52,8 +53,10 @@ pub(super) async fn get_trace_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u
             let mut query = Fingerprint::of("TraceGraph");
             // One at a time, for the memory.
             for (id, _) in requested.ids {
-                let traces = store.traces(&[id]).map_err(|error| store_failure(&error))?;
-                traces.iter().flatten().for_each(|trace| graph.add(&trace.graph));
+                let documents = store.documents(id).map_err(|error| store_failure(&error))?;
+                if let Some(trace) = documents.as_ref().and_then(TraceDocuments::assemble) {
+                    graph.add(&trace.graph);
+                }
                 query = query.with_id(id);
             }
             let page = Page::cut(&graph, request.next_token.as_deref(), query.finish())?;
@@ -133,11 +136,7 @@ mod tests {
     fn graph(nodes: usize) -> ServiceGraph {
         let start = Timestamp::from_micros(5_000_000);
         let end = Some(Timestamp::from_micros(6_000_000));
-        let id = |number: usize| ServiceId {
-            name: format!("node-{number:05}").into(),
-            kind: None,
-            account_id: None,
-        };
+        let id = |number: usize| ServiceId::new(&format!("node-{number:05}"), None, None);
         let mut observed = TraceGraph::default();
         for number in 0..nodes {
             observed.nodes.push(NodeObservation {

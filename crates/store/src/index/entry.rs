@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use roentgen_model::TraceSummary;
 
-use super::{TakenIn, TraceDocuments, memory};
+use super::{DocumentPositions, TakenIn, memory};
 use crate::backlog::Work;
 use crate::log::{FileNumber, Position};
 
@@ -134,12 +134,12 @@ impl TraceEntry {
         &self,
         gone: Option<FileNumber>,
         most_bytes: u64,
-    ) -> (TraceDocuments, usize) {
+    ) -> (DocumentPositions, usize) {
         let count = gone.map_or(0, |gone| self.positions.partition_point(|p| p.file <= gone));
         let (end, _) = self.shown_behind(count, most_bytes);
         let positions = self.positions.get(..end).unwrap_or_default().to_vec();
         let (is_full, taken_in) = (end < self.positions.len(), self.taken_in);
-        (TraceDocuments { positions, files: Vec::new(), is_full, taken_in }, count)
+        (DocumentPositions { positions, files: Vec::new(), is_full, taken_in }, count)
     }
 
     /// Replaces the summary; returns the one before. `names` is the memory of the names in it

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use roentgen_model::{
     AnnotationValue, EdgeStatistics, NodeStatistics, RequestStatistics, ServiceGraph, ServiceId,
-    TraceSummary,
+    ServiceParts, TraceSummary,
 };
 
 use crate::log::Position;
@@ -93,16 +93,14 @@ fn tree(entries: usize, entry_bytes: usize) -> u64 {
 
 /// The memory of all names of services in a summary.
 pub(super) fn most_names_bytes(summary: &TraceSummary) -> u64 {
-    let bytes = |service: &ServiceId| {
-        let more = [&service.kind, &service.account_id].into_iter().flatten();
-        more.chain([&service.name]).map(|text| name_bytes(text)).sum::<u64>()
-    };
-    summary.services.iter().chain(&summary.entry_point).map(bytes).sum()
+    summary.services.iter().chain(&summary.entry_point).map(service_bytes).sum()
 }
 
-/// The memory of a shared name, with its place in the interner.
-pub(crate) fn name_bytes(name: &str) -> u64 {
-    (name.len() + 2 * BLOCK + 2 * size_of::<Arc<str>>()) as u64
+/// The memory of a shared service, with its place in the interner.
+pub(crate) fn service_bytes(service: &ServiceId) -> u64 {
+    let texts = [&service.kind, &service.account_id].into_iter().flatten().chain([&service.name]);
+    let texts: usize = texts.map(|text| text.len() + BLOCK).sum();
+    (texts + size_of::<ServiceParts>() + BLOCK + 2 * size_of::<ServiceId>()) as u64
 }
 
 /// The memory of a trace without its summary.
@@ -121,7 +119,7 @@ pub(super) fn summary_bytes(summary: &TraceSummary) -> u64 {
     let request = [&http.url, &http.method, &http.user_agent, &http.client_ip];
     let annotations = summary.annotations.iter().map(|annotation| {
         let value = match &annotation.value {
-            AnnotationValue::String(value) => text(value),
+            AnnotationValue::String(value) => value.len() + BLOCK,
             AnnotationValue::Number(_) | AnnotationValue::Boolean(_) => 0,
         };
         size_of_val(annotation) + text(&annotation.key) + value + services(&annotation.services)
@@ -142,7 +140,7 @@ pub(super) fn summary_bytes(summary: &TraceSummary) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use roentgen_model::{Document, TraceGraph, TraceId, assemble};
+    use roentgen_model::{Document, Names, TraceGraph, TraceId, assemble};
 
     use super::*;
 
@@ -153,7 +151,7 @@ mod tests {
             r#"{{"trace_id":"{id}","id":"00000000000000aa","name":"app","start_time":60,"end_time":61{members}}}"#
         );
         let document = Document::parse(text.as_bytes()).unwrap();
-        let trace = assemble(id, vec![document]).unwrap();
+        let trace = assemble(id, vec![document], &mut Names::default()).unwrap();
         (trace.summary, trace.graph)
     }
 
@@ -189,7 +187,7 @@ mod tests {
         };
         let added = change(&mut estimate, ServiceGraph::merge);
         let bytes = estimate.bytes();
-        assert!(bytes > 4000, "two trees and a histogram: {bytes}");
+        assert!(bytes > 2500, "two trees and a histogram: {bytes}");
         change(&mut estimate, ServiceGraph::merge);
         assert_eq!(estimate.bytes(), bytes, "the same nodes and buckets");
         change(&mut estimate, ServiceGraph::subtract);

@@ -159,8 +159,8 @@ fn a_document_damaged_while_the_store_is_open_is_left_out() {
     let id = trace_id(1, 1);
     let graph = harness.everything().graph;
     fs::write(&file, &bytes).unwrap();
-    assert_eq!(harness.store.originals(id).unwrap().len(), 2);
-    assert_eq!(harness.trace(id).unwrap().summary.revision, 2);
+    assert_eq!(harness.originals(id).len(), 2);
+    assert_eq!(harness.assembled(id).unwrap().revision, 2);
     assert_eq!(harness.store.status().unreadable_documents_total, 2);
     assert_eq!(harness.everything().graph, graph);
 }
@@ -193,7 +193,7 @@ fn a_second_store_in_the_directory_is_refused_until_the_first_is_closed() {
     harness.open().unwrap();
     let document = Segment::new(trace_id(1, 1), 1, 1.0).document();
     assert!(matches!(append(&harness.store, vec![document]), Err(StoreError::Closed)));
-    assert!(matches!(harness.store.originals(trace_id(1, 1)), Err(StoreError::Closed)));
+    assert!(matches!(harness.store.documents(trace_id(1, 1)), Err(StoreError::Closed)));
 }
 
 #[test]
@@ -231,9 +231,9 @@ fn every_writer_reads_what_was_acknowledged() {
                         Segment::new(shared, unique, 1000.0).document(),
                     ];
                     harness.append(documents.clone());
-                    assert_eq!(harness.store.originals(id).unwrap(), documents[..1]);
-                    assert!(harness.trace(id).is_some());
-                    let originals = harness.store.originals(shared).unwrap();
+                    assert_eq!(harness.originals(id), documents[..1]);
+                    assert!(harness.assembled(id).is_some());
+                    let originals = harness.originals(shared);
                     assert!(originals.contains(&documents[1]));
                     let summaries = harness.summaries();
                     assert!(summaries.iter().any(|summary| summary.id == id));

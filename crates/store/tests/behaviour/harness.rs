@@ -6,13 +6,13 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
 
 use roentgen_model::{
-    Document, RequestStatistics, ServiceGraph, ServiceId, Timestamp, Trace, TraceId, TraceSummary,
-    assemble,
+    Document, Names, RequestStatistics, ServiceGraph, ServiceId, Timestamp, Trace, TraceId,
+    TraceSummary, assemble,
 };
 use roentgen_ops::ManualClock;
 use roentgen_store::{
     EmbeddedStore, ReceivedDocument, StoreError, StoreOptions, SummaryQuery, TimeRange,
-    TimeRangeType, TraceStore as _,
+    TimeRangeType, TraceDocuments, TraceStore as _,
 };
 use tempfile::TempDir;
 
@@ -79,17 +79,25 @@ impl Harness {
         page.summaries
     }
 
-    pub(crate) fn trace(&self, id: TraceId) -> Option<Trace> {
-        self.store.traces(&[id]).unwrap().remove(0)
+    pub(crate) fn documents(&self, id: TraceId) -> Option<TraceDocuments> {
+        self.store.documents(id).unwrap()
+    }
+
+    /// The documents of a trace as they came; none of an unknown one.
+    pub(crate) fn originals(&self, id: TraceId) -> Vec<ReceivedDocument> {
+        self.documents(id).map(|trace| trace.documents).unwrap_or_default()
+    }
+
+    /// The summary of a trace put together from its documents.
+    pub(crate) fn assembled(&self, id: TraceId) -> Option<TraceSummary> {
+        Some(self.documents(id)?.assemble()?.summary)
     }
 
     /// Everything that a query can tell, in a form that can be compared.
     pub(crate) fn everything(&self) -> Everything {
         let summaries = self.summaries();
-        let originals = summaries
-            .iter()
-            .map(|summary| (summary.id, self.store.originals(summary.id).unwrap()))
-            .collect();
+        let originals =
+            summaries.iter().map(|summary| (summary.id, self.originals(summary.id))).collect();
         let graph = counts(&self.store.service_graph(all_time()).unwrap());
         Everything { summaries, originals, graph }
     }
@@ -118,9 +126,9 @@ pub(crate) fn counts(graph: &ServiceGraph) -> Counts {
 }
 
 /// The trace that documents make, without any store.
-pub(crate) fn assembled(id: TraceId, documents: &[ReceivedDocument]) -> Option<Trace> {
-    let parse = |document: &ReceivedDocument| Document::parse(&document.bytes).unwrap();
-    assemble(id, documents.iter().map(parse).collect())
+pub(crate) fn assembled(id: TraceId, documents: &[ReceivedDocument]) -> Option<Trace<'_>> {
+    let documents = documents.iter().map(|document| Document::parse(&document.bytes).unwrap());
+    assemble(id, documents.collect(), &mut Names::default())
 }
 
 pub(crate) fn append(

@@ -80,8 +80,7 @@ fn check(harness: &Harness, stored: &BTreeMap<TraceId, Vec<ReceivedDocument>>) {
     };
     let begin = at(0.0).minute();
     let (everything, originals, found) = undisturbed(harness, || {
-        let originals: Vec<_> =
-            stored.keys().map(|id| (*id, harness.store.originals(*id).unwrap())).collect();
+        let originals: Vec<_> = stored.keys().map(|id| (*id, harness.originals(*id))).collect();
         let minutes: BTreeMap<_, _> = (begin..begin + 5).map(minute_graph).collect();
         (harness.everything(), originals, minutes)
     });

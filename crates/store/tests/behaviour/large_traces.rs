@@ -107,9 +107,9 @@ fn a_large_trace_waits_in_proportion_to_its_cost_and_nothing_waits_for_it() {
     assert_eq!(fixture.revision(), 21);
     assert_eq!(fixture.store.status().unindexed_documents, 2);
     // By its id it is shown whole, and other traces are shown at once.
-    let trace = fixture.store.traces(&[fixture.large]).unwrap().remove(0).unwrap();
-    assert_eq!(trace.summary.revision, 23);
-    assert_eq!(fixture.store.originals(fixture.large).unwrap().len(), 23);
+    let trace = fixture.store.documents(fixture.large).unwrap().unwrap();
+    assert_eq!(trace.assemble().unwrap().summary.revision, 23);
+    assert_eq!(trace.documents.len(), 23);
     let small = Segment::new(trace_id(2, 2), 1, 2.0).document();
     append(&fixture.store, vec![small]).unwrap();
     assert_eq!(fixture.summaries()[0].id, trace_id(2, 2));

@@ -13,10 +13,10 @@ fn an_unknown_trace_has_nothing() {
     let known = trace_id(5, 5);
     harness.append(vec![Segment::new(known, 1, 5.0).document()]);
     harness.append(Vec::new());
-    let traces = harness.store.traces(&[trace_id(1, 1), known, known]).unwrap();
-    let found: Vec<_> = traces.iter().map(|trace| trace.as_ref().map(|trace| trace.id)).collect();
-    assert_eq!(found, [None, Some(known), Some(known)]);
-    assert_eq!(harness.store.originals(trace_id(1, 1)).unwrap(), []);
+    assert_eq!(harness.documents(trace_id(1, 1)), None);
+    let found = harness.documents(known).unwrap();
+    assert_eq!((found.id, found.documents.len(), found.limit_exceeded), (known, 1, false));
+    assert_eq!(found.assemble().map(|trace| trace.id), Some(known));
     assert_eq!(harness.summaries().len(), 1);
 }
 
@@ -78,11 +78,11 @@ fn a_trace_stops_growing_at_its_largest_size() {
     (1..=5).for_each(|segment| harness.append(vec![large(segment)]));
     harness.append(vec![Segment::new(trace_id(1, 2), 1, 1.0).document()]);
     for _ in 0..2 {
-        assert_eq!(harness.store.originals(id).unwrap(), [large(1), large(2)]);
+        assert_eq!(harness.originals(id), [large(1), large(2)]);
         let status = harness.store.status();
         assert_eq!((status.documents, status.oversize_documents_total), (3, 3));
-        assert!(harness.trace(id).unwrap().limit_exceeded);
-        assert!(!harness.trace(trace_id(1, 2)).unwrap().limit_exceeded);
+        assert!(harness.documents(id).unwrap().limit_exceeded);
+        assert!(!harness.documents(trace_id(1, 2)).unwrap().limit_exceeded);
         harness.reopen();
     }
 }
@@ -213,9 +213,9 @@ fn a_document_that_does_not_parse_is_left_out_and_counted() {
     for _ in 0..2 {
         assert_eq!(harness.summaries().len(), 1);
         assert_eq!(harness.summaries()[0].revision, 1);
-        assert!(harness.trace(trace_id(1, 2)).is_none());
-        assert_eq!(harness.store.originals(id).unwrap(), [bad.clone(), good.clone()]);
-        assert_eq!(harness.store.status().unreadable_documents_total, 3);
+        assert!(harness.assembled(trace_id(1, 2)).is_none());
+        assert_eq!(harness.originals(id), [bad.clone(), good.clone()]);
+        assert_eq!(harness.store.status().unreadable_documents_total, 2);
         harness.reopen();
     }
     harness.append(vec![Segment::new(id, 2, 2.0).document()]);

@@ -116,7 +116,7 @@ fn a_trace_that_reaches_into_later_files_keeps_what_is_left() {
         }
     }
     harness.store.enforce_retention();
-    let left = harness.store.originals(long).unwrap();
+    let left = harness.originals(long);
     assert!((3..8).contains(&left.len()), "{}", left.len());
     assert_eq!(left.last(), Some(&document(90)));
     check_consistency(&harness);
@@ -147,14 +147,14 @@ fn what_a_full_trace_hides_is_shown_when_retention_makes_room_and_not_by_a_resta
         minutes(&harness, round * 10..round * 10 + 10);
         harness.append(vec![document(100 + round)]);
         harness.store.enforce_retention();
-        let shown = harness.store.originals(long).unwrap();
+        let shown = harness.originals(long);
         changes += usize::from(shown != expect);
         expect = shown;
-        let is_full = harness.trace(long).unwrap().limit_exceeded;
+        let is_full = harness.documents(long).unwrap().limit_exceeded;
         let before = harness.everything();
         harness.reopen();
         assert_eq!(harness.everything(), before, "round {round}");
-        assert_eq!(harness.trace(long).unwrap().limit_exceeded, is_full);
+        assert_eq!(harness.documents(long).unwrap().limit_exceeded, is_full);
         check_consistency(&harness);
         check_log_bytes(&harness);
     }
@@ -216,9 +216,9 @@ fn an_expired_trace_can_come_again() {
     let id = trace_id(0, 0);
     minutes(&harness, 0..200);
     harness.store.enforce_retention();
-    assert!(harness.trace(id).is_none());
+    assert!(harness.documents(id).is_none());
     let late = Segment::new(id, 2, 1.0).document();
     harness.append(vec![late.clone()]);
-    assert_eq!(harness.store.originals(id).unwrap(), [late]);
+    assert_eq!(harness.originals(id), [late]);
     check_consistency(&harness);
 }

@@ -82,7 +82,8 @@ fn a_subsegment_on_its_own_keeps_what_it_is() {
 fn one_entity_is_shown_without_its_subsegments() {
     let nested =
         r#""subsegments":[{"id":"0000000000000002","name":"b","start_time":10,"end_time":11}]"#;
-    let trace = put_together(&[document(1, nested)]);
+    let documents = [document(1, nested)];
+    let trace = put_together(&documents);
     let show = |id: u64| trace.entity_document(crate::SegmentId::from_u64(id));
     assert!(!show(1).unwrap().contains("subsegments"));
     assert!(show(2).unwrap().contains(r#""name":"b""#));

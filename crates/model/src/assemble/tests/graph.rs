@@ -166,6 +166,7 @@ fn accounts_tell_nodes_apart() {
             &format!(r#""aws":{{"account_id":"{account}"}},"parent_id":"{:016x}""#, id + 100),
         )
     };
-    let trace = put_together(&[segment(1, "111"), segment(2, "222")]);
+    let documents = [segment(1, "111"), segment(2, "222")];
+    let trace = put_together(&documents);
     assert_eq!(trace.summary.services.len(), 2, "{:?}", trace.summary.services);
 }

@@ -5,16 +5,49 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::{OPEN, document, put_together, subsegment};
-use crate::{Document, EntityKind, Trace};
+use super::{OPEN, document, put_together, subsegment, trace_id};
+use crate::{Document, EntityKind, Names, Rollups, ServiceGraph, Trace, assemble};
+
+/// Members that matter to summaries and graphs, whole, odd and of wrong types.
+const MEMBERS: [&str; 24] = [
+    r#""name":"dynamodb""#,
+    r#""name":"Amazon S3""#,
+    r#""origin":"AWS::ECS::Container""#,
+    r#""origin":"client""#,
+    r#""origin":7"#,
+    r#""user":"anna""#,
+    r#""user":"b\u00f6rn \ud800""#,
+    r#""resource_arn":"arn:aws:ecs:eu-west-1:1:x""#,
+    r#""resource_arn":"""#,
+    r#""error":true"#,
+    r#""throttle":true,"fault":"yes""#,
+    r#""http":{"request":{"method":"GET","url":"https://example.com/a?b=c","client_ip":"::1"},"response":{"status":503}}"#,
+    r#""http":{"request":{"user_agent":"x\"y","url":null},"response":{"status":"429"}}"#,
+    r#""http":[]"#,
+    r#""aws":{"account_id":"123456789012","ec2":{"instance_id":"i-1","availability_zone":"a"}}"#,
+    r#""aws":{"table_names":["Orders"],"bucket_name":"b","queue_url":"https://sqs/1/q","operation":"Put"}"#,
+    r#""aws":null"#,
+    r#""sql":{"url":"u"}"#,
+    r#""sql":"select""#,
+    r#""annotations":{"a":1,"b":"x","c":true,"d e":1,"f":[1],"a":2}"#,
+    r#""annotations":{"b":"\u0000é","g":-0.0,"h":1e99,"i":1e400}"#,
+    r#""annotations":"none""#,
+    r#""metadata":{"n":[NaN]}"#,
+    r#""cause":"53995c3f42cd8ad8""#,
+];
+
+fn any_members() -> impl Strategy<Value = String> {
+    let members = prop::sample::subsequence(MEMBERS.to_vec(), 0..6);
+    members.prop_map(|members| members.iter().map(|member| format!(",{member}")).collect())
+}
 
 /// Documents over few ids, so that duplicates, missing parents and loops are common.
 fn any_document() -> impl Strategy<Value = String> {
     let id = 1_u64..9;
     let parent = 0_u64..9;
-    let nested = prop::collection::vec((1_u64..9, any::<bool>()), 0..3);
-    (id, parent, any::<bool>(), 0_u8..4, 0_u8..3, nested).prop_map(
-        |(id, parent, is_segment, time, namespace, nested)| {
+    let nested = prop::collection::vec((1_u64..9, any::<bool>(), any_members()), 0..3);
+    (id, parent, any::<bool>(), 0_u8..4, 0_u8..3, nested, any_members()).prop_map(
+        |(id, parent, is_segment, time, namespace, nested, more)| {
             let namespace = ["local", "aws", "remote"][usize::from(namespace)];
             let times = match time {
                 0 => OPEN.to_owned(),
@@ -22,13 +55,13 @@ fn any_document() -> impl Strategy<Value = String> {
             };
             let nested: Vec<String> = nested
                 .into_iter()
-                .map(|(id, open)| {
+                .map(|(id, open, more)| {
                     let end = if open { "\"in_progress\":true" } else { "\"end_time\":30" };
-                    format!(r#"{{"id":"{id:016x}","name":"n{id}","start_time":11,"namespace":"{namespace}",{end}}}"#)
+                    format!(r#"{{"id":"{id:016x}","name":"n{id}","start_time":11,"namespace":"{namespace}",{end}{more}}}"#)
                 })
                 .collect();
             let members =
-                format!(r#"{times},"namespace":"{namespace}","subsegments":[{}]"#, nested.join(","));
+                format!(r#"{times},"namespace":"{namespace}","subsegments":[{}]{more}"#, nested.join(","));
             match (is_segment, parent) {
                 (true, 0) => document(id, &members),
                 (true, parent) => document(id, &format!(r#""parent_id":"{parent:016x}",{members}"#)),
@@ -38,7 +71,7 @@ fn any_document() -> impl Strategy<Value = String> {
     )
 }
 
-fn show(trace: &Trace) -> String {
+fn show(trace: &Trace<'_>) -> String {
     let documents: Vec<_> = trace.segments().collect();
     format!("{documents:?}{:?}{:?}", trace.summary, trace.graph)
 }
@@ -106,6 +139,52 @@ proptest! {
             let (reported, inferred) = (callees(false), callees(true));
             prop_assert_eq!(inferred, usize::from(reported == 0));
         }
+    }
+
+    #[test]
+    fn outlines_make_the_same_summary_and_graph(
+        documents in prop::collection::vec(any_document(), 1..12),
+    ) {
+        let whole = put_together(&documents);
+        let outlines: Vec<Vec<u8>> = documents
+            .iter()
+            .map(|text| {
+                let mut outline = Vec::new();
+                Document::parse(text.as_bytes()).unwrap().write_outline(&mut outline);
+                outline
+            })
+            .collect();
+        let read = |bytes| Document::read_outline(trace_id(), bytes).unwrap();
+        let outlines = outlines.iter().map(|outline| read(outline)).collect();
+        let from_outlines = assemble(trace_id(), outlines, &mut Names::default()).unwrap();
+        prop_assert_eq!(&from_outlines.summary, &whole.summary);
+        prop_assert_eq!(&from_outlines.graph, &whole.graph);
+    }
+
+    #[test]
+    fn rollups_are_the_sums_of_graphs(
+        traces in prop::collection::vec(prop::collection::vec(any_document(), 1..6), 1..5),
+        taken_back in any::<prop::sample::Index>(),
+    ) {
+        let graphs: Vec<_> = traces.iter().map(|documents| put_together(documents).graph).collect();
+        let taken_back = taken_back.index(graphs.len());
+        let (mut all, mut rest, mut one) = (Rollups::default(), Rollups::default(), Rollups::default());
+        let mut sum = ServiceGraph::default();
+        for (index, graph) in graphs.iter().enumerate() {
+            all.add(graph);
+            sum.add(graph);
+            if index == taken_back { one.add(graph) } else { rest.add(graph) }
+        }
+        prop_assert_eq!(all.range(..), sum);
+        let mut merged = rest.clone();
+        merged.merge(&one);
+        prop_assert_eq!(&merged, &all);
+        merged.subtract(&rest);
+        merged.subtract(&one);
+        prop_assert!(merged.is_empty());
+        let mut minutes = Rollups::default();
+        all.minutes().for_each(|(minute, graph)| minutes.add_minute(minute, &graph));
+        prop_assert_eq!(&minutes, &all);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Summaries.
 
 use super::{OPEN, document, put_together, subsegment, trace_id};
-use crate::{AnnotationValue, Document, Outcome, TraceSummary, assemble};
+use crate::{AnnotationValue, Document, Names, Outcome, TraceSummary, assemble};
 
 fn summary(documents: &[String]) -> TraceSummary {
     put_together(documents).summary
@@ -79,7 +79,7 @@ fn the_time_axis_follows_credible_ids_only() {
             r#"{{"id":"0000000000000001","trace_id":"{trace}","name":"a","start_time":{start},"end_time":{start}}}"#
         );
         let document = Document::parse(text.as_bytes()).unwrap();
-        let trace = assemble(document.trace_id, vec![document]).unwrap();
+        let trace = assemble(document.trace_id, vec![document], &mut Names::default()).unwrap();
         assert_eq!(trace.summary.time.as_seconds(), expect);
     };
     let id = trace_id();
@@ -118,7 +118,7 @@ fn annotations_list_each_value_with_its_services() {
         got,
         [
             (AnnotationValue::Number(7.0), vec!["b".to_owned()]),
-            (AnnotationValue::String("acme".to_owned()), vec!["a".to_owned(), "b".to_owned()]),
+            (AnnotationValue::String("acme".into()), vec!["a".to_owned(), "b".to_owned()]),
         ]
     );
     assert_eq!(summary.users.len(), 1);

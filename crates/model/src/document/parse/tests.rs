@@ -18,7 +18,7 @@ fn with(member: &str, value: &str) -> String {
     text
 }
 
-fn parse(text: &str) -> Result<Document, Rejection> {
+fn parse(text: &str) -> Result<Document<'_>, Rejection> {
     Document::parse(text.as_bytes())
 }
 
@@ -141,7 +141,8 @@ fn nesting_is_read_parents_first_and_bounded() {
         text.push_str(&"}]".repeat(depth));
         with("subsegments", &text)
     };
-    let document = parse(&nested(MAX_NESTING)).unwrap();
+    let text = nested(MAX_NESTING);
+    let document = parse(&text).unwrap();
     assert_eq!(document.entities.len(), MAX_NESTING + 1);
     assert_eq!(document.entities[2].parent_id, Some(SegmentId::from_u64(1)));
     assert_eq!(parse(&nested(MAX_NESTING + 1)).unwrap_err().code, RejectionCode::InvalidSegment);
@@ -177,6 +178,6 @@ fn bad_annotations_are_dropped_one_by_one() {
         |length: usize| with("annotations", &format!("{{\"a\":\"{}\"}}", "é".repeat(length)));
     assert_eq!(parse(&long(1000)).unwrap().entities[0].annotations.len(), 1);
     assert_eq!(parse(&long(1001)).unwrap().entities[0].annotations.len(), 0);
-    let keys: Vec<_> = document.entities[0].annotations.iter().map(|a| a.key.as_str()).collect();
+    let keys: Vec<_> = document.entities[0].annotations.iter().map(|a| &*a.key).collect();
     assert_eq!(keys, ["ok", "a.b", "yes"]);
 }

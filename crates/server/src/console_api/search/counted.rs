@@ -233,7 +233,7 @@ fn top<T: Ord>(
 
 #[cfg(test)]
 mod tests {
-    use roentgen_model::{Document, Timestamp, assemble};
+    use roentgen_model::{Document, Names, Timestamp, assemble};
     use serde_json::json;
 
     use super::*;
@@ -248,8 +248,10 @@ mod tests {
             "start_time": start, "end_time": start + length,
             "http": {"request": {"method": "GET"}, "response": {"status": status}},
         });
-        let document = Document::parse(document.to_string().as_bytes()).unwrap();
-        Arc::new(assemble(document.trace_id, vec![document]).unwrap().summary)
+        let json = document.to_string();
+        let document = Document::parse(json.as_bytes()).unwrap();
+        let trace = assemble(document.trace_id, vec![document], &mut Names::default());
+        Arc::new(trace.unwrap().summary)
     }
 
     #[test]

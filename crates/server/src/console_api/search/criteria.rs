@@ -148,7 +148,7 @@ impl From<OutcomeName> for Outcome {
 
 #[cfg(test)]
 mod tests {
-    use roentgen_model::{Document, assemble};
+    use roentgen_model::{Document, Names, assemble};
     use serde_json::{Value, json};
 
     use super::*;
@@ -165,8 +165,9 @@ mod tests {
                 "start_time": 1_478_293_361.3, "end_time": 1_478_293_361.35,
                 "aws": {"operation": "GetItem", "table_name": "carts"}}],
         });
-        let document = Document::parse(document.to_string().as_bytes()).unwrap();
-        assemble(document.trace_id, vec![document]).unwrap().summary
+        let json = document.to_string();
+        let document = Document::parse(json.as_bytes()).unwrap();
+        assemble(document.trace_id, vec![document], &mut Names::default()).unwrap().summary
     }
 
     fn criteria(conditions: Value) -> Result<Criteria, String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roentgen_model::{ServiceId, TraceGraph, TraceSummary};
 use roentgen_protocol::ApiError;
-use roentgen_store::{SummaryPage, TraceStore};
+use roentgen_store::{SummaryPage, TraceDocuments, TraceStore};
 
 use super::criteria::EdgeRef;
 use crate::page;
@@ -38,8 +38,9 @@ pub(super) fn keep_with_edge(
     let mut kept = Vec::new();
     for summary in page.summaries {
         // One at a time, for the memory.
-        let traces = store.traces(&[summary.id]).map_err(|error| store_failure(&error))?;
-        if traces.iter().flatten().any(|trace| has_edge(&trace.graph, edge)) {
+        let documents = store.documents(summary.id).map_err(|error| store_failure(&error))?;
+        let trace = documents.as_ref().and_then(TraceDocuments::assemble);
+        if trace.is_some_and(|trace| has_edge(&trace.graph, edge)) {
             kept.push(summary);
         }
     }
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_are_put_together_one_at_a_time() {
+    fn traces_without_the_edge_are_left_out() {
         let store = TestStore::new();
         let call = json!({"subsegments": [{
             "id": "63995c3f42cd8ad8", "name": "DynamoDB", "namespace": "aws",
@@ -99,7 +100,6 @@ mod tests {
         let ids: Vec<_> = page.summaries.iter().map(|summary| summary.id).collect();
         assert_eq!(ids, [6, 3, 0].map(trace_id));
         assert_eq!(page.next, None);
-        assert_eq!(store.most_traces_at_once(), 1);
     }
 
     #[test]

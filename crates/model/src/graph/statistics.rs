@@ -1,0 +1,164 @@
+//! Counts and times of requests, of one node or one edge.
+
+use super::{EdgeObservation, NodeObservation, Outcome};
+use crate::{Histogram, Micros, Timestamp};
+
+/// What a longer request counts as. Sums of honest times stay far from the end of an i64, and a
+/// sum that saturated could not be taken back.
+const LONGEST_REQUEST: Micros = Micros::from_whole_seconds(30 * 24 * 3600);
+
+/// Counts of requests by how they ended, and their times.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestStatistics {
+    /// Requests that ended well.
+    pub ok: i64,
+    /// 429.
+    pub throttle: i64,
+    /// 4xx other than 429.
+    pub error: i64,
+    /// 5xx.
+    pub fault: i64,
+    /// Sum of all response times.
+    pub total_response_time: Micros,
+    /// Response times.
+    pub response_times: Histogram,
+}
+
+/// One node's sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeStatistics {
+    /// Completed requests.
+    pub requests: RequestStatistics,
+    /// Observations, completed or not.
+    pub seen: i64,
+    /// Observations from segments of the node's own.
+    pub seen_real: i64,
+    /// Observations as the first service of a request.
+    pub seen_root: i64,
+    /// Start of the first request.
+    pub start: Timestamp,
+    /// End of the last request.
+    pub end: Timestamp,
+}
+
+/// One edge's sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EdgeStatistics {
+    /// Completed calls.
+    pub requests: RequestStatistics,
+    /// Observations, completed or not.
+    pub seen: i64,
+    /// Start of the first call.
+    pub start: Timestamp,
+    /// End of the last call.
+    pub end: Timestamp,
+}
+
+impl RequestStatistics {
+    /// Completed requests.
+    pub fn total(&self) -> i64 {
+        self.ok + self.throttle + self.error + self.fault
+    }
+
+    fn count(&mut self, outcome: Outcome, length: Micros) {
+        let length = length.clamped().min(LONGEST_REQUEST);
+        *match outcome {
+            Outcome::Ok => &mut self.ok,
+            Outcome::Error => &mut self.error,
+            Outcome::Throttle => &mut self.throttle,
+            Outcome::Fault => &mut self.fault,
+        } += 1;
+        self.total_response_time = self.total_response_time.plus(length);
+        self.response_times.record(length);
+    }
+
+    fn apply(&mut self, other: &RequestStatistics, sign: Sign) {
+        let factor = sign.factor();
+        self.ok += factor * other.ok;
+        self.throttle += factor * other.throttle;
+        self.error += factor * other.error;
+        self.fault += factor * other.fault;
+        let time = Micros::new(factor * other.total_response_time.get());
+        self.total_response_time = self.total_response_time.plus(time);
+        match sign {
+            Sign::Plus => self.response_times.merge(&other.response_times),
+            Sign::Minus => self.response_times.subtract(&other.response_times),
+        }
+    }
+}
+
+impl NodeStatistics {
+    /// Counts one more request.
+    pub(super) fn observe(&mut self, seen: &NodeObservation) {
+        widen((&mut self.start, &mut self.end), self.seen == 0, seen.start, seen.end);
+        self.seen += 1;
+        self.seen_real += i64::from(seen.is_real);
+        self.seen_root += i64::from(seen.is_root);
+        if let Some(end) = seen.end
+            && !seen.node.is_client()
+        {
+            self.requests.count(seen.outcome, end - seen.start);
+        }
+    }
+
+    /// Adds other sums or takes them back.
+    pub(super) fn apply(&mut self, other: &NodeStatistics, sign: Sign) {
+        if sign == Sign::Plus {
+            let end = Some(other.end);
+            widen((&mut self.start, &mut self.end), self.seen == 0, other.start, end);
+        }
+        self.seen += sign.factor() * other.seen;
+        self.seen_real += sign.factor() * other.seen_real;
+        self.seen_root += sign.factor() * other.seen_root;
+        self.requests.apply(&other.requests, sign);
+    }
+}
+
+impl EdgeStatistics {
+    /// Counts one more call.
+    pub(super) fn observe(&mut self, seen: &EdgeObservation) {
+        widen((&mut self.start, &mut self.end), self.seen == 0, seen.start, seen.end);
+        self.seen += 1;
+        if let Some(end) = seen.end {
+            self.requests.count(seen.outcome, end - seen.start);
+        }
+    }
+
+    /// Adds other sums or takes them back.
+    pub(super) fn apply(&mut self, other: &EdgeStatistics, sign: Sign) {
+        if sign == Sign::Plus {
+            let end = Some(other.end);
+            widen((&mut self.start, &mut self.end), self.seen == 0, other.start, end);
+        }
+        self.seen += sign.factor() * other.seen;
+        self.requests.apply(&other.requests, sign);
+    }
+}
+
+/// Whether sums are added or taken back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    Plus,
+    Minus,
+}
+
+impl Sign {
+    const fn factor(self) -> i64 {
+        match self {
+            Sign::Plus => 1,
+            Sign::Minus => -1,
+        }
+    }
+}
+
+/// Widens a window so that it holds `start` and `end`; the first observation sets it.
+fn widen(
+    (window_start, window_end): (&mut Timestamp, &mut Timestamp),
+    is_first: bool,
+    start: Timestamp,
+    end: Option<Timestamp>,
+) {
+    let end = end.unwrap_or(start).max(start);
+    *window_start = if is_first { start } else { start.min(*window_start) };
+    *window_end = if is_first { end } else { end.max(*window_end) };
+}
