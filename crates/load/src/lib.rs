@@ -6,7 +6,12 @@
 //!
 //! The topology is data (`shop::operations`), walked by `walk` into recorded segments, written by
 //! `render` in the dialect of an SDK, and cut into datagrams by `delivery`.
+//!
+//! [`Corpus`] is for speed: requests of the shop, of a generated [`Fleet`], or plain ones, prepared
+//! once and filled with other ids and times for each request. The binary `roentgen-load` of this
+//! package sends them at any rate, and reads back what it sent.
 
+mod corpus;
 mod delivery;
 mod dialect;
 mod instance;
@@ -20,6 +25,7 @@ mod topology;
 mod visit;
 mod walk;
 
+pub use corpus::{Contribution, Corpus, CorpusError, Fleet, NodeName, Request, Shares, Tally};
 pub use delivery::TimedDocument;
 pub use sender::{LoadError, Progress, ProgressCounts, Settings, run};
 pub use shop::Shop;
