@@ -13,15 +13,17 @@ use serde_json::value::RawValue;
 
 use crate::{Annotation, SegmentId, Timestamp, TraceId};
 
+mod bare;
+mod fields;
 mod lenient;
 mod members;
 mod outline;
 mod parse;
 mod repair;
 mod split;
-mod tree;
 mod views;
 
+pub(crate) use fields::RawMember;
 pub(crate) use lenient::{Member, read_object, write_string};
 pub(crate) use outline::kept;
 pub use split::split_documents;
@@ -99,8 +101,9 @@ pub struct Entity<'a> {
     pub annotations: Vec<Annotation<'a>>,
     /// Every member as it was sent, in the order of the document, but for those that processing
     /// writes anew (ids, times, annotations, subsegments).
-    pub(crate) members: Vec<(Cow<'a, str>, Cow<'a, RawValue>)>,
-    /// The bytes of these members, also where they themselves were left out.
+    pub(crate) members: Vec<RawMember<'a>>,
+    /// How much it says: bytes of its texts and of what only its raw members tell. Of two versions
+    /// the one that says more counts.
     pub(crate) size: u32,
 }
 
@@ -135,9 +138,36 @@ impl Entity<'_> {
         self.members.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 
+    /// How much it says, with so many bytes in members that were not read into types.
+    fn size_with(&self, opaque: usize) -> u32 {
+        let (http, aws) = (&self.http, &self.aws);
+        let texts = [
+            &self.namespace,
+            &self.origin,
+            &self.user,
+            &self.resource_arn,
+            &http.method,
+            &http.url,
+            &http.user_agent,
+            &http.client_ip,
+            &aws.account_id,
+            &aws.operation,
+            &aws.table_name,
+            &aws.queue_url,
+            &aws.bucket_name,
+            &aws.function_name,
+            &aws.topic_arn,
+            &aws.instance_id,
+            &aws.availability_zone,
+        ];
+        let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        let annotations = self.annotations.len();
+        u32::try_from(opaque + texts + annotations).unwrap_or(u32::MAX)
+    }
+
     /// The same, borrowing nothing.
     pub fn into_owned(self) -> Entity<'static> {
-        let own_member = |(key, value): (Cow<'_, str>, Cow<'_, RawValue>)| {
+        let own_member = |(key, value): RawMember<'_>| {
             (Cow::Owned(key.into_owned()), Cow::Owned(value.into_owned()))
         };
         Entity {

@@ -139,14 +139,30 @@ impl fmt::Debug for SegmentId {
     }
 }
 
+/// What a hex digit of either case stands for; 16 for what is none. (A table, since the digits of
+/// ids are random: branches would be guessed wrong.)
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which refuses to panic")]
+const HEX: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 /// Fills `out` from hex digits of either case; `None` when a digit is wrong or their number is.
 fn decode_hex<'a>(mut digits: impl Iterator<Item = &'a u8>, out: &mut [u8]) -> Option<()> {
+    let mut wrong = 0;
     for byte in out.iter_mut() {
-        let high = char::from(*digits.next()?).to_digit(16)?;
-        let low = char::from(*digits.next()?).to_digit(16)?;
-        *byte = u8::try_from(high << 4 | low).ok()?;
+        let high = HEX.get(usize::from(*digits.next()?))?;
+        let low = HEX.get(usize::from(*digits.next()?))?;
+        wrong |= (high | low) & 16;
+        *byte = high << 4 | low & 15;
     }
-    digits.next().is_none().then_some(())
+    (wrong == 0 && digits.next().is_none()).then_some(())
 }
 
 #[cfg(test)]

@@ -29,10 +29,9 @@ pub(super) fn merge<'a>(documents: Vec<Document<'a>>) -> Vec<Entity<'a>> {
 /// All that an outline keeps is compared before what it does not, so that outlines decide as
 /// their documents do wherever it shows in a summary or a graph.
 fn compare(a: &Entity<'_>, b: &Entity<'_>) -> Ordering {
-    let size = |entity: &Entity<'_>| u64::from(entity.size) + entity.annotations.len() as u64;
     a.end
         .cmp(&b.end) // `None`, still open, is less than any end.
-        .then_with(|| size(a).cmp(&size(b)))
+        .then_with(|| a.size.cmp(&b.size))
         .then_with(|| b.start.cmp(&a.start))
         .then_with(|| a.parent_id.cmp(&b.parent_id))
         .then_with(|| kept(a).cmp(&kept(b)))

@@ -14,6 +14,16 @@ pub(crate) type Member<'a> = (Cow<'a, str>, &'a RawValue);
 /// hashing.
 const FEW_MEMBERS: usize = 32;
 
+/// Calls `member` with each member of a JSON object, in order, repeated ones too. Not at all when
+/// the value is no object.
+pub(super) fn for_each_member<'a>(raw: &'a RawValue, member: impl FnMut(&[u8], &'a RawValue)) {
+    if raw.get().starts_with('{') {
+        let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+        // It is the text of an object, so this cannot fail.
+        let _ = deserializer.deserialize_map(EachMember(member));
+    }
+}
+
 /// The members of a JSON object as raw values, in order; of a repeated key, the last counts.
 /// `None` when the value is no object.
 pub(crate) fn read_object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
@@ -33,7 +43,7 @@ pub(crate) fn read_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     if !inner.as_bytes().contains(&b'\\') {
         return Some(Cow::Borrowed(inner));
     }
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|Text(text)| decode_text(text))
 }
 
 /// A number.
@@ -70,8 +80,16 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
     }
 }
 
+/// The text in the bytes of a JSON string; lone surrogates become U+FFFD.
+pub(super) fn decode_text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match bytes {
+        Cow::Borrowed(bytes) => decode_utf8(bytes),
+        Cow::Owned(bytes) => Cow::Owned(decode_utf8(&bytes).into_owned()),
+    }
+}
+
 /// A JSON string read as bytes, since serde_json refuses lone surrogates in a `str`.
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, [u8]>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -82,18 +100,36 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 struct TextVisitor;
 
 impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Cow<'de, str>;
+    type Value = Cow<'de, [u8]>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(decode_utf8(bytes))
+        Ok(Cow::Borrowed(bytes))
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(decode_utf8(bytes).into_owned()))
+        Ok(Cow::Owned(bytes.to_vec()))
+    }
+}
+
+/// Hands over the members of an object.
+struct EachMember<F>(F);
+
+impl<'de, F: FnMut(&[u8], &'de RawValue)> Visitor<'de> for EachMember<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &RawValue>()? {
+            self.0(&key, value);
+        }
+        Ok(())
     }
 }
 
@@ -118,7 +154,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members: Vec<Member<'de>> = Vec::with_capacity(FEW_MEMBERS / 2);
         while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &RawValue>()? {
-            members.push((key, value));
+            members.push((decode_text(key), value));
         }
         keep_last_of_repeated(&mut members);
         Ok(members)
@@ -126,7 +162,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 }
 
 /// Of members with the same key, keeps the last, as most readers of JSON do.
-pub(super) fn keep_last_of_repeated(members: &mut Vec<Member<'_>>) {
+pub(super) fn keep_last_of_repeated<T>(members: &mut Vec<(Cow<'_, str>, T)>) {
     if members.len() <= FEW_MEMBERS {
         let mut at = 0;
         while let Some((key, _)) = members.get(at) {

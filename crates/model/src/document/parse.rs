@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::fields::{Fields, Known};
 use super::lenient::{Member, decode_utf8, read_boolean, read_number, read_object, read_text};
 use super::members::{parse_error, read_raw};
 use super::repair::null_non_finite;
-use super::tree::Tree;
 use super::views::{Aws, Http, find};
 use super::{Document, Entity, EntityKind, Flags, MAX_DOCUMENT_BYTES};
 use crate::{
@@ -26,12 +26,6 @@ const MAX_ANNOTATION_TEXT: usize = 1000;
 /// Longest origin that becomes the type of a node: the reference's default for strings. A longer
 /// one is no type of any resource.
 const MAX_ORIGIN: usize = 250;
-
-/// Members that processing writes anew, so that they are not kept raw.
-const REWRITTEN: [&str; 8] =
-    ["id", "name", "start_time", "end_time", "in_progress", "trace_id", "parent_id", "annotations"];
-
-type Members<'a> = Vec<Member<'a>>;
 
 impl<'a> Document<'a> {
     /// Parses one document as it came, byte for byte, from an SDK. What had to be mended (invalid
@@ -52,96 +46,108 @@ impl<'a> Document<'a> {
     }
 
     fn parse_text(text: &'a str) -> Result<Self, Rejection> {
-        match Tree::read(text) {
-            Ok(tree) => Self::from_tree(tree),
+        match Fields::read(text) {
+            Ok(all) => Self::from_fields(all),
             Err(error) if error.is_data() => Err(misshapen(text, &error)),
             Err(error) => {
                 let not_json = || parse_error(format!("not JSON: {error}"));
                 let mended = null_non_finite(text).ok_or_else(not_json)?;
-                let tree = Tree::read(&mended).map_err(|error| match error.is_data() {
+                let all = Fields::read(&mended).map_err(|error| match error.is_data() {
                     true => misshapen(&mended, &error),
                     false => not_json(),
                 })?;
-                Document::from_tree(tree).map(Document::into_owned)
+                Document::from_fields(all).map(Document::into_owned)
             }
         }
     }
 
-    fn from_tree(Tree { members, children }: Tree<'a>) -> Result<Self, Rejection> {
-        let reject = Reject::of(&members);
-        let id = reject.id(&members)?;
-        let trace_id = reject.trace_id(&members)?;
-        let kind = kind_of(&members);
-        let parent_id = reject.parent_id(&members, kind)?;
-        let mut entities = vec![read_entity(members, id, kind, parent_id, &reject)?];
-
-        let reject = Reject { scope: Scope::Subsegment, ..reject };
-        let mut open = vec![(id, children)];
-        while let Some((parent_id, children)) = open.pop() {
-            for Tree { members, children } in children {
-                let id = reject.id(&members)?;
-                let kind = EntityKind::Subsegment;
-                entities.push(read_entity(members, id, kind, Some(parent_id), &reject)?);
-                open.push((id, children));
-            }
+    fn from_fields(all: Vec<Fields<'a>>) -> Result<Self, Rejection> {
+        let mut entities: Vec<Entity<'a>> = Vec::with_capacity(all.len());
+        let mut all = all.into_iter();
+        // A document that was read has at least itself.
+        let Some(first) = all.next() else { return Err(parse_error("not a JSON object")) };
+        let reject = Reject::of(|known| first.get(known));
+        let id = reject.id(&first)?;
+        let trace_id = reject.trace_id(&first)?;
+        let kind = kind_of(first.get(Known::Type));
+        let parent_id = reject.parent_id(&first, kind)?;
+        let reject_held = Reject { scope: Scope::Subsegment, ..reject.clone() };
+        entities.push(read_entity(first, id, kind, parent_id, &reject)?);
+        for fields in all {
+            let id = reject_held.id(&fields)?;
+            let holder = fields.parent.and_then(|parent| entities.get(parent));
+            let parent_id = holder.map(|holder| holder.id);
+            let kind = EntityKind::Subsegment;
+            entities.push(read_entity(fields, id, kind, parent_id, &reject_held)?);
         }
         Ok(Document { trace_id, entities })
     }
 }
 
-fn kind_of(members: &Members<'_>) -> EntityKind {
-    match find(members, "type").and_then(read_text).as_deref() {
+fn kind_of(kind: Option<&RawValue>) -> EntityKind {
+    match kind.and_then(read_text).as_deref() {
         Some("subsegment") => EntityKind::Subsegment,
         _ => EntityKind::Segment,
     }
 }
 
 fn read_entity<'a>(
-    members: Members<'a>,
+    fields: Fields<'a>,
     id: SegmentId,
     kind: EntityKind,
     parent_id: Option<SegmentId>,
-    reject: &Reject,
+    reject: &Reject<'_>,
 ) -> Result<Entity<'a>, Rejection> {
-    let kept = keep_raw(&members);
-    let size = kept.iter().map(|(key, value)| key.len() + value.get().len()).sum::<usize>();
-    let members = &members;
-    let text = |name: &str| find(members, name).and_then(read_text);
-    let http = find(members, "http").map(Http::read).unwrap_or_default();
-    Ok(Entity {
+    let text = |known: Known| fields.get(known).and_then(read_text);
+    let http = fields.get(Known::Http).map(Http::read).unwrap_or_default();
+    let is_opaque = |key: &str| Known::of(key.as_bytes()).is_none_or(Known::is_opaque);
+    let opaque = fields.members.iter().filter(|(key, _)| is_opaque(key));
+    let size = opaque.map(|(key, raw)| key.len() + raw.get().len()).sum();
+    let mut entity = Entity {
         id,
         kind,
         parent_id,
-        name: reject.name(members, kind)?,
-        start: reject.start(members)?,
-        end: reject.end(members)?,
-        flags: read_flags(members, http.status),
-        namespace: text("namespace"),
-        origin: text("origin").filter(|origin| (1..=MAX_ORIGIN).contains(&origin.len())),
-        user: text("user"),
-        resource_arn: text("resource_arn"),
+        name: reject.name(&fields, kind)?,
+        start: reject.start(&fields)?,
+        end: reject.end(&fields)?,
+        flags: read_flags(&fields, http.status),
+        namespace: text(Known::Namespace),
+        origin: text(Known::Origin).filter(|origin| is_origin(origin)),
+        user: text(Known::User),
+        resource_arn: text(Known::ResourceArn),
         http,
-        aws: find(members, "aws").map(Aws::read).unwrap_or_default(),
-        has_sql: find(members, "sql").is_some_and(|sql| sql.get().starts_with('{')),
-        annotations: find(members, "annotations").map(read_annotations).unwrap_or_default(),
-        members: kept,
-        size: u32::try_from(size).unwrap_or(u32::MAX),
-    })
+        aws: fields.get(Known::Aws).map(Aws::read).unwrap_or_default(),
+        has_sql: fields.get(Known::Sql).is_some_and(is_object),
+        annotations: fields.get(Known::Annotations).map(read_annotations).unwrap_or_default(),
+        members: fields.members,
+        size: 0,
+    };
+    entity.size = entity.size_with(size);
+    Ok(entity)
 }
 
-/// The members that are shown as they were sent.
-fn keep_raw<'a>(members: &Members<'a>) -> Vec<(Cow<'a, str>, Cow<'a, RawValue>)> {
-    members
-        .iter()
-        .filter(|(key, _)| !REWRITTEN.contains(&key.as_ref()))
-        .map(|(key, value)| (key.clone(), Cow::Borrowed(*value)))
-        .collect()
+pub(super) fn is_object(raw: &RawValue) -> bool {
+    raw.get().starts_with('{')
+}
+
+/// Whether a text is the type of a resource.
+pub(super) fn is_origin(text: &str) -> bool {
+    (1..=MAX_ORIGIN).contains(&text.len())
+}
+
+fn read_flags(fields: &Fields<'_>, status: Option<i64>) -> Flags {
+    let stated = |known: Known| fields.get(known).and_then(read_boolean);
+    flags_of(stated(Known::Error), stated(Known::Throttle), stated(Known::Fault), status)
 }
 
 /// Stated flags win over the HTTP status; where no flag is stated the status decides.
-fn read_flags(members: &Members<'_>, status: Option<i64>) -> Flags {
-    let stated = |name: &str| find(members, name).and_then(read_boolean);
-    match (stated("error"), stated("throttle"), stated("fault")) {
+pub(super) fn flags_of(
+    error: Option<bool>,
+    throttle: Option<bool>,
+    fault: Option<bool>,
+    status: Option<i64>,
+) -> Flags {
+    match (error, throttle, fault) {
         (None, None, None) => Flags {
             error: status.is_some_and(|status| (400..500).contains(&status)),
             throttle: status == Some(429),
@@ -157,14 +163,9 @@ fn read_flags(members: &Members<'_>, status: Option<i64>) -> Flags {
 
 /// The annotations X-Ray would index: a bad key or value loses that annotation, not the document.
 fn read_annotations(raw: &RawValue) -> Vec<Annotation<'_>> {
-    let is_key = |key: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        (1..=MAX_ANNOTATION_KEY).contains(&key.len()) && key.chars().all(allowed)
-    };
-    let is_short = |text: &Cow<'_, str>| text.chars().count() <= MAX_ANNOTATION_TEXT;
     let read_value = |raw| {
         read_text(raw)
-            .filter(is_short)
+            .filter(|text| is_annotation_text(text))
             .map(AnnotationValue::String)
             .or_else(|| read_number(raw).map(AnnotationValue::Number))
             .or_else(|| read_boolean(raw).map(AnnotationValue::Boolean))
@@ -172,9 +173,36 @@ fn read_annotations(raw: &RawValue) -> Vec<Annotation<'_>> {
     read_object(raw)
         .unwrap_or_default()
         .into_iter()
-        .filter(|(key, _)| is_key(key))
+        .filter(|(key, _)| is_annotation_key(key))
         .filter_map(|(key, value)| Some(Annotation { key, value: read_value(value)? }))
         .collect()
+}
+
+/// Whether a key is one that X-Ray indexes.
+pub(super) fn is_annotation_key(key: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
+    (1..=MAX_ANNOTATION_KEY).contains(&key.len()) && key.bytes().all(is_allowed)
+}
+
+/// Whether a text is short enough to be indexed.
+pub(super) fn is_annotation_text(text: &str) -> bool {
+    // A text has no more characters than bytes.
+    text.len() <= MAX_ANNOTATION_TEXT || text.chars().count() <= MAX_ANNOTATION_TEXT
+}
+
+/// Whether a (sub)segment may have this name. [`Reject::name`] tells why not.
+pub(super) fn is_name(name: &str, kind: EntityKind) -> bool {
+    let is_short = name.len() <= longest_name(kind) || name.chars().count() <= longest_name(kind);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:@ ".contains(&byte);
+    let is_allowed = name.bytes().all(is_plain) || name.chars().all(is_name_character);
+    !name.is_empty() && is_short && is_allowed
+}
+
+fn longest_name(kind: EntityKind) -> usize {
+    match kind {
+        EntityKind::Segment => MAX_SEGMENT_NAME,
+        EntityKind::Subsegment => MAX_SUBSEGMENT_NAME,
+    }
 }
 
 /// A refusal of JSON whose subsegments cannot be read. The ids still help to find the sender.
@@ -182,7 +210,7 @@ fn misshapen(text: &str, error: &serde_json::Error) -> Rejection {
     let raw: Option<&RawValue> = serde_json::from_str(text).ok();
     match raw.and_then(read_object) {
         Some(members) => {
-            Reject::of(&members).because(RejectionCode::InvalidSegment, error.to_string())
+            Reject::of_members(&members).because(RejectionCode::InvalidSegment, error.to_string())
         }
         None => parse_error("not a JSON object"),
     }
@@ -198,49 +226,53 @@ fn too_large(bytes: &[u8]) -> Rejection {
     // document that the receiver has already bounded.
     let raw = read_raw(bytes).ok();
     let members = raw.as_deref().and_then(read_object).unwrap_or_default();
-    Reject::of(&members).because(RejectionCode::InvalidSegment, cause)
+    Reject::of_members(&members).because(RejectionCode::InvalidSegment, cause)
 }
 
 /// What every refusal of one document says, and the checks that can refuse.
 #[derive(Clone)]
-struct Reject {
+struct Reject<'a> {
     scope: Scope,
-    id: Option<String>,
-    trace_id: Option<String>,
+    id: Option<&'a RawValue>,
+    trace_id: Option<&'a RawValue>,
 }
 
-impl Reject {
-    fn of(members: &Members<'_>) -> Self {
+impl<'a> Reject<'a> {
+    fn of(member: impl Fn(Known) -> Option<&'a RawValue>) -> Self {
         Self {
-            scope: match kind_of(members) {
+            scope: match kind_of(member(Known::Type)) {
                 EntityKind::Segment => Scope::Segment,
                 EntityKind::Subsegment => Scope::Subsegment,
             },
-            id: find(members, "id").and_then(read_text).map(Cow::into_owned),
-            trace_id: find(members, "trace_id").and_then(read_text).map(Cow::into_owned),
+            id: member(Known::Id),
+            trace_id: member(Known::TraceId),
         }
+    }
+
+    fn of_members(members: &[Member<'a>]) -> Self {
+        Self::of(|known| find(members, known.name()))
     }
 
     fn because(&self, code: RejectionCode, cause: impl Into<String>) -> Rejection {
         Rejection {
             code,
             scope: self.scope,
-            id: self.id.clone(),
-            trace_id: self.trace_id.clone(),
+            id: self.id.and_then(read_text).map(Cow::into_owned),
+            trace_id: self.trace_id.and_then(read_text).map(Cow::into_owned),
             cause: cause.into(),
         }
     }
 
-    fn id(&self, members: &Members<'_>) -> Result<SegmentId, Rejection> {
-        let raw = present(members, "id")
+    fn id(&self, fields: &Fields<'_>) -> Result<SegmentId, Rejection> {
+        let raw = present(fields, Known::Id)
             .ok_or_else(|| self.because(RejectionCode::MissingId, "id is missing"))?;
         let invalid = |cause: String| self.because(RejectionCode::InvalidId, cause);
         let text = read_text(raw).ok_or_else(|| invalid("id is not a string".to_owned()))?;
         text.parse().map_err(|error| invalid(format!("{error}")))
     }
 
-    fn trace_id(&self, members: &Members<'_>) -> Result<TraceId, Rejection> {
-        let raw = present(members, "trace_id")
+    fn trace_id(&self, fields: &Fields<'_>) -> Result<TraceId, Rejection> {
+        let raw = present(fields, Known::TraceId)
             .ok_or_else(|| self.because(RejectionCode::MissingTraceId, "trace_id is missing"))?;
         let invalid = |cause: String| self.because(RejectionCode::InvalidTraceId, cause);
         let text = read_text(raw).ok_or_else(|| invalid("trace_id is not a string".to_owned()))?;
@@ -256,10 +288,10 @@ impl Reject {
 
     fn parent_id(
         &self,
-        members: &Members<'_>,
+        fields: &Fields<'_>,
         kind: EntityKind,
     ) -> Result<Option<SegmentId>, Rejection> {
-        let Some(raw) = present(members, "parent_id") else {
+        let Some(raw) = present(fields, Known::ParentId) else {
             return match kind {
                 EntityKind::Segment => Ok(None),
                 EntityKind::Subsegment => {
@@ -273,32 +305,27 @@ impl Reject {
         text.parse().map(Some).map_err(|error| invalid(format!("parent_id: {error}")))
     }
 
-    fn name<'a>(&self, members: &Members<'a>, kind: EntityKind) -> Result<Cow<'a, str>, Rejection> {
-        let raw = present(members, "name")
+    fn name<'f>(&self, fields: &Fields<'f>, kind: EntityKind) -> Result<Cow<'f, str>, Rejection> {
+        let raw = present(fields, Known::Name)
             .ok_or_else(|| self.because(RejectionCode::MissingName, "name is missing"))?;
         let invalid = |cause: String| self.because(RejectionCode::InvalidName, cause);
         let name = read_text(raw).ok_or_else(|| invalid("name is not a string".to_owned()))?;
-        let longest = match kind {
-            EntityKind::Segment => MAX_SEGMENT_NAME,
-            EntityKind::Subsegment => MAX_SUBSEGMENT_NAME,
-        };
-        let length = name.chars().count();
-        if !(1..=longest).contains(&length) {
-            return Err(invalid(format!(
-                "name has {length} characters, 1 to {longest} are allowed"
-            )));
+        if is_name(&name, kind) {
+            return Ok(name);
         }
-        if let Some(character) = name.chars().find(|&c| !is_name_character(c)) {
-            return Err(invalid(format!(
+        let (length, longest) = (name.chars().count(), longest_name(kind));
+        let foreign = name.chars().find(|&c| !is_name_character(c));
+        Err(invalid(match foreign.filter(|_| (1..=longest).contains(&length)) {
+            Some(character) => format!(
                 "name has the character {character:?}; letters, numbers, white space and \
                  _ . : / % & # = + \\ - @ are allowed"
-            )));
-        }
-        Ok(name)
+            ),
+            None => format!("name has {length} characters, 1 to {longest} are allowed"),
+        }))
     }
 
-    fn start(&self, members: &Members<'_>) -> Result<Timestamp, Rejection> {
-        let raw = present(members, "start_time").ok_or_else(|| {
+    fn start(&self, fields: &Fields<'_>) -> Result<Timestamp, Rejection> {
+        let raw = present(fields, Known::StartTime).ok_or_else(|| {
             self.because(RejectionCode::MissingStartTime, "start_time is missing")
         })?;
         read_time(raw).ok_or_else(|| {
@@ -307,8 +334,8 @@ impl Reject {
     }
 
     /// The end; none while in progress. `in_progress` beside an end does not undo the end.
-    fn end(&self, members: &Members<'_>) -> Result<Option<Timestamp>, Rejection> {
-        let Some(raw) = present(members, "end_time") else { return Ok(None) };
+    fn end(&self, fields: &Fields<'_>) -> Result<Option<Timestamp>, Rejection> {
+        let Some(raw) = present(fields, Known::EndTime) else { return Ok(None) };
         let end = read_time(raw);
         end.map(Some)
             .ok_or_else(|| self.because(RejectionCode::InvalidEndTime, not_a_time("end_time", raw)))
@@ -316,8 +343,8 @@ impl Reject {
 }
 
 /// A member that is there and not `null`.
-fn present<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
-    find(members, name).filter(|raw| raw.get() != "null")
+fn present<'a>(fields: &Fields<'a>, known: Known) -> Option<&'a RawValue> {
+    fields.get(known).filter(|raw| raw.get() != "null")
 }
 
 fn read_time(raw: &RawValue) -> Option<Timestamp> {

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::lenient::{Member, read_array, read_boolean, read_integer, read_object, read_text};
+use super::lenient::{
+    Member, for_each_member, read_array, read_boolean, read_integer, read_object, read_text,
+};
 use super::own;
 use crate::{SegmentId, TraceId};
 
@@ -84,19 +86,27 @@ pub struct Link {
 impl<'a> Http<'a> {
     pub(super) fn read(raw: &'a RawValue) -> Self {
         let mut http = Self::default();
-        for (key, value) in read_object(raw).unwrap_or_default() {
-            let inner = read_object(value).unwrap_or_default();
-            match key.as_ref() {
-                "request" => {
-                    http.method = text(&inner, "method");
-                    http.url = text(&inner, "url");
-                    http.user_agent = text(&inner, "user_agent");
-                    http.client_ip = text(&inner, "client_ip");
-                }
-                "response" => http.status = find(&inner, "status").and_then(read_integer),
-                _ => {}
+        for_each_member(raw, |key, value| match key {
+            b"request" => {
+                http = Self { status: http.status, ..Self::default() };
+                for_each_member(value, |key, value| match key {
+                    b"method" => http.method = read_text(value),
+                    b"url" => http.url = read_text(value),
+                    b"user_agent" => http.user_agent = read_text(value),
+                    b"client_ip" => http.client_ip = read_text(value),
+                    _ => {}
+                });
             }
-        }
+            b"response" => {
+                http.status = None;
+                for_each_member(value, |key, value| {
+                    if key == b"status" {
+                        http.status = read_integer(value);
+                    }
+                });
+            }
+            _ => {}
+        });
         http
     }
 
@@ -113,24 +123,29 @@ impl<'a> Http<'a> {
 
 impl<'a> Aws<'a> {
     pub(super) fn read(raw: &'a RawValue) -> Self {
-        let members = read_object(raw).unwrap_or_default();
-        let ec2 = find(&members, "ec2").and_then(read_object).unwrap_or_default();
-        let only_table = || {
-            let tables = read_array(find(&members, "table_names")?)?;
-            let [table] = tables.as_slice() else { return None };
-            read_text(table)
-        };
-        Self {
-            account_id: text(&members, "account_id"),
-            operation: text(&members, "operation"),
-            table_name: text(&members, "table_name").or_else(only_table),
-            queue_url: text(&members, "queue_url"),
-            bucket_name: text(&members, "bucket_name"),
-            function_name: text(&members, "function_name"),
-            topic_arn: text(&members, "topic_arn"),
-            instance_id: text(&ec2, "instance_id"),
-            availability_zone: text(&ec2, "availability_zone"),
-        }
+        let mut aws = Self::default();
+        let mut only_table = None;
+        for_each_member(raw, |key, value| match key {
+            b"account_id" => aws.account_id = read_text(value),
+            b"operation" => aws.operation = read_text(value),
+            b"table_name" => aws.table_name = read_text(value),
+            b"table_names" => only_table = read_only_text(value),
+            b"queue_url" => aws.queue_url = read_text(value),
+            b"bucket_name" => aws.bucket_name = read_text(value),
+            b"function_name" => aws.function_name = read_text(value),
+            b"topic_arn" => aws.topic_arn = read_text(value),
+            b"ec2" => {
+                (aws.instance_id, aws.availability_zone) = (None, None);
+                for_each_member(value, |key, value| match key {
+                    b"instance_id" => aws.instance_id = read_text(value),
+                    b"availability_zone" => aws.availability_zone = read_text(value),
+                    _ => {}
+                });
+            }
+            _ => {}
+        });
+        aws.table_name = aws.table_name.or(only_table);
+        aws
     }
 
     pub(super) fn into_owned(self) -> Aws<'static> {
@@ -185,12 +200,19 @@ impl Link {
             .filter_map(|link| {
                 let members = read_object(link)?;
                 Some(Self {
-                    trace_id: text(&members, "trace_id")?.parse().ok()?,
-                    id: text(&members, "id")?.parse().ok()?,
+                    trace_id: owned_text(&members, "trace_id")?.parse().ok()?,
+                    id: owned_text(&members, "id")?.parse().ok()?,
                 })
             })
             .collect()
     }
+}
+
+/// The text that is the only element of an array.
+fn read_only_text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let elements = read_array(raw)?;
+    let [only] = elements.as_slice() else { return None };
+    read_text(only)
 }
 
 /// The raw value of one member.
@@ -198,12 +220,8 @@ pub(super) fn find<'a>(members: &[Member<'a>], name: &str) -> Option<&'a RawValu
     members.iter().find(|(key, _)| key == name).map(|&(_, value)| value)
 }
 
-fn text<'a>(members: &[Member<'a>], name: &str) -> Option<Cow<'a, str>> {
-    find(members, name).and_then(read_text)
-}
-
 fn owned_text(members: &[Member<'_>], name: &str) -> Option<String> {
-    text(members, name).map(Cow::into_owned)
+    find(members, name).and_then(read_text).map(Cow::into_owned)
 }
 
 #[cfg(test)]

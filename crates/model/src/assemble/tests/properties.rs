@@ -71,6 +71,12 @@ fn any_document() -> impl Strategy<Value = String> {
     )
 }
 
+fn outline_of(document: &Document<'_>) -> Vec<u8> {
+    let mut outline = Vec::new();
+    document.write_outline(&mut outline);
+    outline
+}
+
 fn show(trace: &Trace<'_>) -> String {
     let documents: Vec<_> = trace.segments().collect();
     format!("{documents:?}{:?}{:?}", trace.summary, trace.graph)
@@ -142,17 +148,19 @@ proptest! {
     }
 
     #[test]
+    fn bare_documents_say_the_same(text in any_document()) {
+        let (whole, bare) = (Document::parse(text.as_bytes()), Document::parse_bare(text.as_bytes()));
+        prop_assert_eq!(outline_of(&whole.unwrap()), outline_of(&bare.unwrap()));
+    }
+
+    #[test]
     fn outlines_make_the_same_summary_and_graph(
         documents in prop::collection::vec(any_document(), 1..12),
     ) {
         let whole = put_together(&documents);
         let outlines: Vec<Vec<u8>> = documents
             .iter()
-            .map(|text| {
-                let mut outline = Vec::new();
-                Document::parse(text.as_bytes()).unwrap().write_outline(&mut outline);
-                outline
-            })
+            .map(|text| outline_of(&Document::parse_bare(text.as_bytes()).unwrap()))
             .collect();
         let read = |bytes| Document::read_outline(trace_id(), bytes).unwrap();
         let outlines = outlines.iter().map(|outline| read(outline)).collect();
@@ -205,8 +213,14 @@ proptest! {
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        drop(Document::parse(&bytes));
+        let check = |bytes: &[u8]| {
+            let outline = |document: Document<'_>| outline_of(&document);
+            let whole = Document::parse(bytes).map(outline);
+            prop_assert_eq!(Document::parse_bare(bytes).map(outline), whole);
+            Ok(())
+        };
+        check(&bytes)?;
         bytes.truncate(at);
-        drop(Document::parse(&bytes));
+        check(&bytes)?;
     }
 }
