@@ -23,7 +23,7 @@ mod trace;
 mod trace_header;
 
 pub use annotation::{Annotation, AnnotationValue};
-pub use assemble::assemble;
+pub use assemble::{assemble, summarize};
 pub use document::{
     Aws, Cause, Document, Entity, EntityKind, Exception, Flags, Http, Link, MAX_DOCUMENT_BYTES,
     MAX_NESTING, split_documents,

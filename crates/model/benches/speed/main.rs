@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput};
-use roentgen_model::{Document, Names, Rollups, TraceId, assemble};
+use roentgen_model::{Document, Names, Rollups, TraceId, assemble, summarize};
 
 mod corpus;
 
@@ -55,7 +55,7 @@ fn main() {
         }
     });
     let mut names = Names::default();
-    measure(&mut criterion, "outline read, assemble, add", documents.len(), || {
+    measure(&mut criterion, "outline read, summarize, add", documents.len(), || {
         let mut rollups = Rollups::default();
         for outlines in outlines.chunks(corpus::PER_TRACE) {
             let documents = outlines.iter();
@@ -63,11 +63,18 @@ fn main() {
                 .map(|(id, outline)| Document::read_outline(*id, outline).unwrap())
                 .collect();
             let id = documents.first().unwrap().trace_id;
-            let trace = assemble(id, documents, &mut names).unwrap();
-            rollups.add(&trace.graph);
-            black_box(&trace.summary);
+            let (summary, graph) = summarize(id, &documents, &mut names).unwrap();
+            rollups.add(&graph);
+            black_box(&summary);
         }
         black_box(&rollups);
+    });
+    measure(&mut criterion, "parse, assemble", documents.len(), || {
+        for texts in documents.chunks(corpus::PER_TRACE) {
+            let documents: Vec<Document<'_>> = texts.iter().map(|text| parse(text)).collect();
+            let id = documents.first().unwrap().trace_id;
+            black_box(assemble(id, documents, &mut names).unwrap());
+        }
     });
     measure(&mut criterion, "parse bare, outline write", documents.len(), || {
         for text in &documents {

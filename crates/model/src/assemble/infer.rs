@@ -3,11 +3,9 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
+use super::merge::Known;
 use super::naming::inferred_origin;
 use crate::{Entity, EntityKind, SegmentId, TraceId};
-
-/// An entity, and whether it was inferred.
-pub(super) type Known<'a> = (Entity<'a>, bool);
 
 /// Members of a call that its inferred segment takes over (xray-service reference 3.2; seen in
 /// BatchGetTraces output).
@@ -15,30 +13,25 @@ const COPIED: [&str; 7] = ["http", "aws", "sql", "cause", "error", "throttle", "
 
 /// Appends an inferred segment for each call (a subsegment with namespace `aws` or `remote`)
 /// that no real segment names as its parent.
-pub(super) fn add_inferred<'a>(
-    trace_id: TraceId,
-    entities: Vec<Entity<'a>>,
-    parents: &mut Vec<Option<usize>>,
-) -> Vec<Known<'a>> {
-    let mut has_callee = vec![false; entities.len()];
-    for (entity, parent) in entities.iter().zip(parents.iter()) {
-        if let (EntityKind::Segment, Some(parent)) = (entity.kind, parent)
+pub(super) fn add_inferred(known: &mut Vec<Known<'_, '_>>, parents: &mut Vec<Option<usize>>) {
+    let mut has_callee = vec![false; known.len()];
+    for (known, parent) in known.iter().zip(parents.iter()) {
+        if let (EntityKind::Segment, Some(parent)) = (known.kind, parent)
             && let Some(has_callee) = has_callee.get_mut(*parent)
         {
             *has_callee = true;
         }
     }
-    let mut inferred = Vec::new();
-    for (index, (entity, has_callee)) in entities.iter().zip(has_callee).enumerate() {
-        if entity.is_call() && !has_callee {
-            inferred.push((infer(trace_id, entity), true));
+    for (index, has_callee) in has_callee.into_iter().enumerate() {
+        if let Some(call) = known.get(index).filter(|known| !has_callee && known.entity.is_call()) {
+            known.push(Known { kind: EntityKind::Segment, is_inferred: true, ..*call });
             parents.push(Some(index));
         }
     }
-    entities.into_iter().map(|entity| (entity, false)).chain(inferred).collect()
 }
 
-fn infer<'a>(trace_id: TraceId, call: &Entity<'a>) -> Entity<'a> {
+/// The segment inferred from a call.
+pub(super) fn infer<'a>(trace_id: TraceId, call: &Entity<'a>) -> Entity<'a> {
     let copied = |(key, _): &&(Cow<'_, str>, _)| COPIED.contains(&key.as_ref());
     Entity {
         id: inferred_id(trace_id, call.id),

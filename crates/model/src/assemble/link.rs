@@ -1,22 +1,24 @@
 //! Who belongs to whom: one parent for each segment and subsegment.
 
-use crate::{Entity, EntityKind, SegmentId};
+use super::merge::Known;
+use crate::{EntityKind, SegmentId};
 
-/// For each entity, sorted by kind and id, the index of its parent: the (sub)segment that holds a subsegment, or that
-/// called a segment. `None` where it has none or the parent is not in the trace.
+/// For each (sub)segment, sorted by kind and id, the index of its parent: the (sub)segment that
+/// holds a subsegment, or that called a segment. `None` where it has none or the parent is not in
+/// the trace.
 ///
 /// A `parent_id` means the subsegment with that id, else the segment. Where the parents of
-/// broken documents form a loop, the loop is cut above its first member in the order of
-/// `entities`, so that each of them is reached.
-pub(super) fn link(entities: &[Entity<'_>]) -> Vec<Option<usize>> {
+/// broken documents form a loop, the loop is cut above its first member in the order of `known`,
+/// so that each of them is reached.
+pub(super) fn link(known: &[Known<'_, '_>]) -> Vec<Option<usize>> {
     let find = |kind: EntityKind, id: SegmentId| {
-        entities.binary_search_by_key(&(kind, id), |entity| (entity.kind, entity.id)).ok()
+        known.binary_search_by_key(&(kind, id), |known| (known.kind, known.id)).ok()
     };
-    let mut parents: Vec<Option<usize>> = entities
+    let mut parents: Vec<Option<usize>> = known
         .iter()
         .enumerate()
-        .map(|(index, entity)| {
-            let parent_id = entity.parent_id?;
+        .map(|(index, known)| {
+            let parent_id = known.entity.parent_id?;
             [EntityKind::Subsegment, EntityKind::Segment]
                 .into_iter()
                 .filter_map(|kind| find(kind, parent_id))

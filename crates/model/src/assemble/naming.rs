@@ -47,61 +47,62 @@ pub(super) fn reported_service(segment: &Entity<'_>, names: &mut Names) -> Servi
     names.service(&segment.name, origin, segment.aws.account_id.as_deref())
 }
 
-/// The node of an inferred segment: named after the resource where its type is a resource's,
-/// after the service else.
-pub(super) fn inferred_service(segment: &Entity<'_>, names: &mut Names) -> ServiceId {
-    let name = match resource(segment) {
-        Some((_, name)) => name,
-        None => known_name(segment).unwrap_or(&segment.name),
-    };
-    let kind = segment.origin.as_deref().unwrap_or("remote");
-    names.service(name, Some(kind), segment.aws.account_id.as_deref())
+/// The node of the segment inferred from a call: named after the resource where its type is a
+/// resource's, after the service else.
+pub(super) fn inferred_service(call: &Entity<'_>, names: &mut Names) -> ServiceId {
+    let (name, origin) = callee(call);
+    let kind = origin.as_deref().unwrap_or("remote");
+    names.service(name, Some(kind), call.aws.account_id.as_deref())
 }
 
 /// The origin of the segment inferred from a call: the type of the resource when the call names
 /// one, else of the service; `Database::SQL`; none for other remote calls.
 pub(super) fn inferred_origin(call: &Entity<'_>) -> Option<Cow<'static, str>> {
-    if call.has_sql {
-        return Some(Cow::Borrowed("Database::SQL"));
-    }
-    if call.namespace.as_deref() != Some("aws") {
-        return None;
-    }
-    if let Some((kind, _)) = resource(call) {
-        return Some(Cow::Borrowed(kind));
-    }
-    if let Some((_, kind)) = service(&call.name) {
-        return Some(Cow::Borrowed(kind));
-    }
-    let kind = call.name.chars().filter(|c| c.is_alphanumeric());
-    Some(Cow::Owned("AWS::".chars().chain(kind).collect()))
+    let (_, origin) = callee(call);
+    origin
+}
+
+/// The name and the type of what is called.
+fn callee<'c>(call: &'c Entity<'_>) -> (&'c str, Option<Cow<'static, str>>) {
+    let service = known_service(call);
+    let resource = service.and_then(|(service, _)| resource(service, call));
+    let name = resource.or(service).map_or(&*call.name, |(name, _)| name);
+    let origin = if call.has_sql {
+        Some(Cow::Borrowed("Database::SQL"))
+    } else if let Some((_, kind)) = resource.or(service) {
+        Some(Cow::Borrowed(kind))
+    } else if call.namespace.as_deref() == Some("aws") {
+        let kind = call.name.chars().filter(|c| c.is_alphanumeric());
+        Some(Cow::Owned("AWS::".chars().chain(kind).collect()))
+    } else {
+        None
+    };
+    (name, origin)
 }
 
 /// Gives an AWS call, or the segment inferred from it, the name that X-Ray shows.
 pub(super) fn normalize_name(entity: &mut Entity<'_>) {
-    if let Some(name) = known_name(entity) {
+    if let Some((name, _)) = known_service(entity) {
         entity.name = Cow::Borrowed(name);
     }
 }
 
-/// The name X-Ray gives to the AWS service that is called.
-fn known_name(entity: &Entity<'_>) -> Option<&'static str> {
-    if entity.namespace.as_deref() != Some("aws") {
-        return None;
-    }
-    service(&entity.name).map(|(name, _)| name)
+/// The name and type of the AWS service that is called.
+fn known_service(call: &Entity<'_>) -> Option<(&'static str, &'static str)> {
+    if call.namespace.as_deref() == Some("aws") { service(&call.name) } else { None }
 }
 
-/// The type and name of the resource that a call names, for the services that have such a type.
-/// SNS stays a service even when the topic is known (seen in service graphs of X-Ray).
-fn resource<'e>(entity: &'e Entity<'_>) -> Option<(&'static str, &'e str)> {
-    match known_name(entity)? {
-        "DynamoDB" => Some(("AWS::DynamoDB::Table", entity.aws.table_name.as_deref()?)),
-        "S3" => Some(("AWS::S3::Bucket", entity.aws.bucket_name.as_deref()?)),
+/// The name and type of the resource that a call of this service names, for the services that
+/// have such a type. SNS stays a service even when the topic is known (seen in service graphs of
+/// X-Ray).
+fn resource<'c>(service: &str, call: &'c Entity<'_>) -> Option<(&'c str, &'static str)> {
+    match service {
+        "DynamoDB" => Some((call.aws.table_name.as_deref()?, "AWS::DynamoDB::Table")),
+        "S3" => Some((call.aws.bucket_name.as_deref()?, "AWS::S3::Bucket")),
         "SQS" => {
-            let url = entity.aws.queue_url.as_deref()?;
+            let url = call.aws.queue_url.as_deref()?;
             let queue = url.rsplit('/').next().filter(|queue| !queue.is_empty())?;
-            Some(("AWS::SQS::Queue", queue))
+            Some((queue, "AWS::SQS::Queue"))
         }
         _ => None,
     }

@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 
+use super::order::Place;
 use crate::{
     EdgeObservation, Entity, EntityKind, Flags, Names, NodeObservation, Outcome, ServiceId,
-    TraceGraph, TraceNode,
+    TraceGraph,
 };
 
 impl From<Flags> for Outcome {
@@ -26,25 +27,27 @@ impl From<Flags> for Outcome {
 }
 
 /// Observations of every segment, inferred ones included.
-pub(super) fn observe(nodes: &[TraceNode<'_>], names: &mut Names) -> TraceGraph {
-    let mut graph = TraceGraph::default();
+pub(super) fn observe(places: &[Place<'_, '_>], names: &mut Names) -> TraceGraph {
+    let segments = places.iter().filter(|place| place.at.service.is_some()).count();
+    let mut graph =
+        TraceGraph { nodes: Vec::with_capacity(segments + 1), edges: Vec::with_capacity(segments) };
     let mut counted: HashSet<(usize, &ServiceId)> = HashSet::new();
-    for node in nodes {
-        let Some(service) = &node.service else { continue };
-        let entity = &node.entity;
-        let caller = caller_of(nodes, node);
-        graph.nodes.push(observe_node(service, entity, !node.is_inferred, is_first(node)));
-        match caller {
+    for place in places {
+        let Some(service) = &place.at.service else { continue };
+        let entity = place.entity;
+        graph.nodes.push(observe_node(service, entity, place.is_reported(), is_first(place)));
+        match caller_of(places, place) {
             // One call may reach a service in several segments (a retry below the SDK): for the
             // caller it remains one call. A segment that calls without a subsegment speaks of no
             // single call.
-            Some((index, call, from)) => {
-                let is_one_call = call.kind == EntityKind::Subsegment;
-                if !is_one_call || counted.insert((index, service)) {
+            Some((index, caller, from)) => {
+                let is_one_call = caller.kind == EntityKind::Subsegment;
+                let call = if is_one_call { caller.entity } else { entity };
+                if !is_one_call || caller.callees == 1 || counted.insert((index, service)) {
                     graph.edges.push(observe_edge(from, service, call));
                 }
             }
-            None if is_first(node) => {
+            None if is_first(place) => {
                 let client = names.client_of(service);
                 graph.edges.push(observe_edge(&client, service, entity));
                 graph.nodes.push(observe_node(&client, entity, false, false));
@@ -58,31 +61,27 @@ pub(super) fn observe(nodes: &[TraceNode<'_>], names: &mut Names) -> TraceGraph 
 /// Whether a segment began its request: it names no parent. One whose parent is missing may have a
 /// caller that still has to report (callers end last), or one that never will; a client drawn for
 /// it would come and go while traffic runs.
-fn is_first(node: &TraceNode<'_>) -> bool {
-    node.entity.kind == EntityKind::Segment && !node.is_inferred && node.entity.parent_id.is_none()
+fn is_first(place: &Place<'_, '_>) -> bool {
+    place.is_reported() && place.entity.parent_id.is_none()
 }
 
 /// Whether a segment is the first of its request as far as the trace knows: no caller, or one
 /// whose own segment has not arrived.
-pub(super) fn is_root(nodes: &[TraceNode<'_>], node: &TraceNode<'_>) -> bool {
-    node.entity.kind == EntityKind::Segment && !node.is_inferred && caller_of(nodes, node).is_none()
+pub(super) fn is_root(places: &[Place<'_, '_>], place: &Place<'_, '_>) -> bool {
+    place.is_reported() && caller_of(places, place).is_none()
 }
 
-/// The (sub)segment that called a segment, and its service. The timing of a call is that of the
-/// calling subsegment; a segment that names its calling segment directly speaks for the call
-/// itself.
-fn caller_of<'a>(
-    nodes: &'a [TraceNode<'_>],
-    node: &'a TraceNode<'_>,
-) -> Option<(usize, &'a Entity<'a>, &'a ServiceId)> {
-    let index = node.parent?;
-    let parent = nodes.get(index)?;
-    let service = nodes.get(parent.segment)?.service.as_ref()?;
-    let call = match parent.entity.kind {
-        EntityKind::Subsegment => &parent.entity,
-        EntityKind::Segment => &node.entity,
-    };
-    Some((index, call, service))
+/// The (sub)segment that called a segment, its index, and its service. The timing of a call is
+/// that of the calling subsegment; a segment that names its calling segment directly speaks for
+/// the call itself.
+fn caller_of<'p, 'e, 'a>(
+    places: &'p [Place<'e, 'a>],
+    place: &Place<'_, '_>,
+) -> Option<(usize, &'p Place<'e, 'a>, &'p ServiceId)> {
+    let index = place.at.parent?;
+    let caller = places.get(index)?;
+    let service = places.get(caller.at.segment)?.at.service.as_ref()?;
+    Some((index, caller, service))
 }
 
 fn observe_node(

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::{OPEN, document, put_together, subsegment, trace_id};
-use crate::{Document, EntityKind, Names, Rollups, ServiceGraph, Trace, assemble};
+use crate::{Document, EntityKind, Names, Rollups, ServiceGraph, Trace, summarize};
 
 /// Members that matter to summaries and graphs, whole, odd and of wrong types.
 const MEMBERS: [&str; 24] = [
@@ -163,10 +163,10 @@ proptest! {
             .map(|text| outline_of(&Document::parse_bare(text.as_bytes()).unwrap()))
             .collect();
         let read = |bytes| Document::read_outline(trace_id(), bytes).unwrap();
-        let outlines = outlines.iter().map(|outline| read(outline)).collect();
-        let from_outlines = assemble(trace_id(), outlines, &mut Names::default()).unwrap();
-        prop_assert_eq!(&from_outlines.summary, &whole.summary);
-        prop_assert_eq!(&from_outlines.graph, &whole.graph);
+        let outlines: Vec<_> = outlines.iter().map(|outline| read(outline)).collect();
+        let (summary, graph) = summarize(trace_id(), &outlines, &mut Names::default()).unwrap();
+        prop_assert_eq!(summary, whole.summary);
+        prop_assert_eq!(graph, whole.graph);
     }
 
     #[test]
