@@ -5,7 +5,7 @@
 //! through the crate is [`split_documents`] → [`Document::parse`] → [`assemble`] →
 //! ([`Trace`] with its [`TraceSummary`] and [`TraceGraph`]) → [`Rollups`] → [`ServiceGraph`].
 //! Documents borrow from the bytes they were parsed from; [`Document::write_outline`] keeps what
-//! summaries and graphs need of one in a fifth of its size.
+//! summaries and graphs need of one in a quarter of its size.
 
 mod annotation;
 mod assemble;

@@ -1,4 +1,4 @@
-//! Outlines: of a document, what summaries and graphs are made of, in a fifth of its size.
+//! Outlines: of a document, what summaries and graphs are made of, in a quarter of its size.
 //!
 //! Traces stay open for a while after each document, and a store holds their outlines for that
 //! time. Assembled from outlines, a trace has the same summary and graph as from the documents;
@@ -60,9 +60,11 @@ impl<'a> Document<'a> {
     pub fn write_outline(&self, out: &mut Vec<u8>) {
         let Some(first) = self.entities.first() else { return };
         let begin = out.len();
-        out.extend([0; 4]);
-        out.extend(first.start.as_micros().to_le_bytes());
-        write_number(out, self.entities.len() as u64);
+        out.extend_from_slice(&[0; 4]);
+        let mut numbers = Numbers::default();
+        numbers.put(first.start.as_micros().to_le_bytes());
+        numbers.put_number(self.entities.len() as u64);
+        numbers.flush(out);
         for entity in &self.entities {
             write_entity(entity, first.start, Some(first.id), out);
         }
@@ -87,8 +89,7 @@ impl<'a> Document<'a> {
         let mut entities: Vec<Entity<'a>> =
             Vec::with_capacity(count.min(numbers.len() / LEAST_ENTITY));
         for _ in 0..count {
-            let first = entities.first().map(|first| first.id);
-            entities.push(reader.entity(base, first)?);
+            reader.entity(base, &mut entities)?;
         }
         let is_whole = reader.numbers.is_empty() && reader.texts.is_empty();
         (is_whole && !entities.is_empty()).then_some(Document { trace_id, entities })
@@ -107,76 +108,82 @@ pub(crate) fn kept(entity: &Entity<'_>) -> Vec<u8> {
 /// Writes numbers of an entity, and the lengths of its texts.
 fn write_entity(entity: &Entity<'_>, base: Timestamp, first: Option<SegmentId>, out: &mut Vec<u8>) {
     let texts = texts(entity);
-    out.extend(facts(entity, first).to_le_bytes());
-    let present =
-        texts.iter().rev().fold(0_u16, |bits, text| bits << 1 | u16::from(text.is_some()));
-    out.extend(present.to_le_bytes());
-    out.extend(entity.id.to_u64().to_le_bytes());
-    if let Some(parent_id) = entity.parent_id.filter(|_| first != entity.parent_id) {
-        out.extend(parent_id.to_u64().to_le_bytes());
+    let mut facts = facts(entity);
+    facts |= match entity.parent_id {
+        None => 0,
+        parent_id if parent_id == first => fact::PARENT_FIRST,
+        Some(_) => fact::PARENT_TOLD,
+    };
+    let present = texts.iter().rev().fold(0, |bits, text| bits << 1 | u16::from(text.is_some()));
+    let mut numbers = Numbers::default();
+    numbers.put(facts.to_le_bytes());
+    numbers.put(u16::to_le_bytes(present));
+    numbers.put(entity.id.to_u64().to_le_bytes());
+    if let Some(parent_id) = entity.parent_id.filter(|_| facts & fact::PARENT_TOLD != 0) {
+        numbers.put(parent_id.to_u64().to_le_bytes());
     }
-    write_signed(out, (entity.start - base).get());
+    numbers.put_signed((entity.start - base).get());
     if let Some(end) = entity.end {
-        write_signed(out, (end - entity.start).get());
+        numbers.put_signed((end - entity.start).get());
     }
-    write_number(out, u64::from(entity.size));
+    numbers.put_number(u64::from(entity.size));
     if let Some(status) = kept_status(entity) {
-        write_signed(out, status);
+        numbers.put_signed(status);
     }
     for text in texts.into_iter().flatten() {
-        write_number(out, text.len() as u64);
+        numbers.put_number(text.len() as u64);
     }
-    if entity.annotations.is_empty() {
-        return;
+    if !entity.annotations.is_empty() {
+        numbers.put_number(entity.annotations.len() as u64);
     }
-    write_number(out, entity.annotations.len() as u64);
+    numbers.flush(out);
     for Annotation { key, value } in &entity.annotations {
-        write_number(out, key.len() as u64);
+        numbers.put_number(key.len() as u64);
         match value {
-            AnnotationValue::Boolean(truth) => out.push(if *truth { TRUE } else { FALSE }),
+            AnnotationValue::Boolean(truth) => numbers.put([if *truth { TRUE } else { FALSE }]),
             AnnotationValue::Number(number) => {
-                out.push(NUMBER);
-                out.extend(number.to_le_bytes());
+                numbers.put([NUMBER]);
+                numbers.put(number.to_le_bytes());
             }
             AnnotationValue::String(text) => {
-                out.push(TEXT);
-                write_number(out, text.len() as u64);
+                numbers.put([TEXT]);
+                numbers.put_number(text.len() as u64);
             }
         }
+        numbers.flush(out);
     }
 }
 
 /// Writes the texts themselves, in the order of their lengths.
 fn write_texts(entity: &Entity<'_>, out: &mut Vec<u8>) {
     for text in texts(entity).into_iter().flatten() {
-        out.extend(text.as_bytes());
+        out.extend_from_slice(text.as_bytes());
     }
     for Annotation { key, value } in &entity.annotations {
-        out.extend(key.as_bytes());
+        out.extend_from_slice(key.as_bytes());
         if let AnnotationValue::String(text) = value {
-            out.extend(text.as_bytes());
+            out.extend_from_slice(text.as_bytes());
         }
     }
 }
 
-fn facts(entity: &Entity<'_>, first: Option<SegmentId>) -> u16 {
-    let is_call = entity.is_call();
-    let namespace = entity.namespace.as_deref();
-    let all = [
-        (fact::SEGMENT, entity.kind == EntityKind::Segment),
-        (fact::ENDED, entity.end.is_some()),
-        (fact::ERROR, entity.flags.error),
-        (fact::THROTTLE, entity.flags.throttle),
-        (fact::FAULT, entity.flags.fault),
-        (fact::PARENT_FIRST, first.is_some() && entity.parent_id == first),
-        (fact::PARENT_TOLD, entity.parent_id.is_some() && entity.parent_id != first),
-        (fact::AWS, is_call && namespace == Some("aws")),
-        (fact::REMOTE, is_call && namespace == Some("remote")),
-        (fact::SQL, is_call && entity.has_sql),
-        (fact::STATUS, kept_status(entity).is_some()),
-        (fact::ANNOTATIONS, !entity.annotations.is_empty()),
-    ];
-    all.into_iter().fold(0, |facts, (fact, holds)| if holds { facts | fact } else { facts })
+/// All facts but where the parent is.
+fn facts(entity: &Entity<'_>) -> u16 {
+    let call = match (entity.kind, entity.namespace.as_deref()) {
+        (EntityKind::Segment, _) => fact::SEGMENT,
+        (EntityKind::Subsegment, Some("aws")) => fact::AWS,
+        (EntityKind::Subsegment, Some("remote")) => fact::REMOTE,
+        (EntityKind::Subsegment, _) => 0,
+    };
+    let is_call = call & (fact::AWS | fact::REMOTE) != 0;
+    let when = |holds: bool, fact: u16| if holds { fact } else { 0 };
+    call | when(entity.end.is_some(), fact::ENDED)
+        | when(entity.flags.error, fact::ERROR)
+        | when(entity.flags.throttle, fact::THROTTLE)
+        | when(entity.flags.fault, fact::FAULT)
+        | when(is_call && entity.has_sql, fact::SQL)
+        | when(kept_status(entity).is_some(), fact::STATUS)
+        | when(!entity.annotations.is_empty(), fact::ANNOTATIONS)
 }
 
 /// The status: that of a segment may stand in the summary. (That of a call has become flags.)
@@ -230,13 +237,13 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn entity(&mut self, base: Timestamp, first: Option<SegmentId>) -> Option<Entity<'a>> {
+    fn entity(&mut self, base: Timestamp, entities: &mut Vec<Entity<'a>>) -> Option<()> {
         let facts = u16::from_le_bytes(self.array()?);
         let holds = |fact: u16| facts & fact != 0;
         let present = u16::from_le_bytes(self.array()?);
         let id = self.id()?;
         let parent_id = match (holds(fact::PARENT_FIRST), holds(fact::PARENT_TOLD)) {
-            (true, _) => first.or(Some(id)),
+            (true, _) => Some(entities.first().map_or(id, |first| first.id)),
             (false, true) => Some(self.id()?),
             (false, false) => None,
         };
@@ -247,24 +254,38 @@ impl<'a> Reader<'a> {
         };
         let size = u32::try_from(self.number()?).ok()?;
         let status = if holds(fact::STATUS) { Some(self.signed()?) } else { None };
-        let mut texts: [Option<Cow<'a, str>>; TEXTS] = Default::default();
-        let mut lengths = [0; TEXTS];
-        for (bit, length) in lengths.iter_mut().enumerate() {
-            if present & 1 << bit != 0 {
-                *length = self.number()?;
-            }
-        }
-        for (bit, (text, length)) in texts.iter_mut().zip(lengths).enumerate() {
-            if present & 1 << bit != 0 {
-                *text = Some(self.text(length)?);
-            }
-        }
+        let mut bits = present;
+        let mut next_text = || {
+            let is_present = bits & 1 != 0;
+            bits >>= 1;
+            if is_present { self.text().map(Some) } else { Some(None) }
+        };
+        let (user, name) = (next_text()?, next_text()?.unwrap_or_default());
+        let mut aws = Aws { account_id: next_text()?, ..Aws::default() };
+        let mut http = Http { status, ..Http::default() };
+        let (mut origin, mut resource_arn) = (None, None);
+        let kind = if holds(fact::SEGMENT) {
+            (origin, resource_arn) = (next_text()?, next_text()?);
+            (http.url, http.method) = (next_text()?, next_text()?);
+            (http.user_agent, http.client_ip) = (next_text()?, next_text()?);
+            (aws.instance_id, aws.availability_zone) = (next_text()?, next_text()?);
+            EntityKind::Segment
+        } else {
+            (aws.table_name, aws.bucket_name) = (next_text()?, next_text()?);
+            aws.queue_url = next_text()?;
+            EntityKind::Subsegment
+        };
         let annotations = if holds(fact::ANNOTATIONS) { self.annotations()? } else { Vec::new() };
-        let mut entity = Entity {
+        let namespace = match (holds(fact::AWS), holds(fact::REMOTE)) {
+            (true, _) => Some(Cow::Borrowed("aws")),
+            (false, true) => Some(Cow::Borrowed("remote")),
+            (false, false) => None,
+        };
+        entities.push(Entity {
             id,
-            kind: EntityKind::Subsegment,
+            kind,
             parent_id,
-            name: Cow::Borrowed(""),
+            name,
             start,
             end,
             flags: Flags {
@@ -272,56 +293,30 @@ impl<'a> Reader<'a> {
                 throttle: holds(fact::THROTTLE),
                 fault: holds(fact::FAULT),
             },
-            namespace: match (holds(fact::AWS), holds(fact::REMOTE)) {
-                (true, _) => Some(Cow::Borrowed("aws")),
-                (false, true) => Some(Cow::Borrowed("remote")),
-                (false, false) => None,
-            },
-            origin: None,
-            user: None,
-            resource_arn: None,
-            http: Http { status, ..Http::default() },
-            aws: Aws::default(),
+            namespace,
+            origin,
+            user,
+            resource_arn,
+            http,
+            aws,
             has_sql: holds(fact::SQL),
             annotations,
             members: Vec::new(),
             size,
-        };
-        let [user, name, account_id, others @ ..] = texts;
-        entity.user = user;
-        entity.name = name.unwrap_or_default();
-        entity.aws.account_id = account_id;
-        if holds(fact::SEGMENT) {
-            entity.kind = EntityKind::Segment;
-            let [origin, resource_arn, url, method, user_agent, client_ip, instance, zone] = others;
-            entity.origin = origin;
-            entity.resource_arn = resource_arn;
-            entity.http = Http { method, url, user_agent, client_ip, status };
-            entity.aws.instance_id = instance;
-            entity.aws.availability_zone = zone;
-        } else {
-            let [table_name, bucket_name, queue_url, ..] = others;
-            entity.aws.table_name = table_name;
-            entity.aws.bucket_name = bucket_name;
-            entity.aws.queue_url = queue_url;
-        }
-        Some(entity)
+        });
+        Some(())
     }
 
     fn annotations(&mut self) -> Option<Vec<Annotation<'a>>> {
         let count = usize::try_from(self.number()?).ok()?;
         let mut annotations = Vec::with_capacity(count.min(self.numbers.len() / 2));
         for _ in 0..count {
-            let key_length = self.number()?;
-            let key = self.text(key_length)?;
+            let key = self.text()?;
             let value = match self.array()? {
                 [FALSE] => AnnotationValue::Boolean(false),
                 [TRUE] => AnnotationValue::Boolean(true),
                 [NUMBER] => AnnotationValue::Number(f64::from_le_bytes(self.array()?)),
-                [TEXT] => {
-                    let length = self.number()?;
-                    AnnotationValue::String(self.text(length)?)
-                }
+                [TEXT] => AnnotationValue::String(self.text()?),
                 _ => return None,
             };
             annotations.push(Annotation { key, value });
@@ -333,8 +328,9 @@ impl<'a> Reader<'a> {
         Some(SegmentId::from_u64(u64::from_le_bytes(self.array()?)))
     }
 
-    fn text(&mut self, length: u64) -> Option<Cow<'a, str>> {
-        let (text, rest) = self.texts.split_at_checked(usize::try_from(length).ok()?)?;
+    fn text(&mut self) -> Option<Cow<'a, str>> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (text, rest) = self.texts.split_at_checked(length)?;
         self.texts = rest;
         Some(Cow::Borrowed(text))
     }
@@ -351,8 +347,12 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..u64::BITS).step_by(7) {
+        let [byte] = self.array()?;
+        if byte & 0x80 == 0 {
+            return Some(u64::from(byte)); // As most are.
+        }
+        let mut number = u64::from(byte & 0x7f);
+        for shift in (7..u64::BITS).step_by(7) {
             let [byte] = self.array()?;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
@@ -363,19 +363,50 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn write_signed(out: &mut Vec<u8>, number: i64) {
-    write_number(out, (number << 1 ^ number >> 63).cast_unsigned());
+/// Numbers on their way to an outline. They are collected here first, since a list that may
+/// grow looks after its room with every byte.
+struct Numbers {
+    bytes: [u8; MOST_NUMBERS],
+    length: usize,
 }
 
-fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    loop {
-        let [low, ..] = number.to_le_bytes();
-        number >>= 7;
-        if number == 0 {
-            out.push(low & 0x7f);
-            return;
+/// Bytes of the numbers of one entity without its annotations: four fixed ones, and varints of
+/// ten bytes at most for two times, size, status, all texts and the count of annotations.
+const MOST_NUMBERS: usize = 2 + 2 + 8 + 8 + 10 * (5 + TEXTS);
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { bytes: [0; MOST_NUMBERS], length: 0 }
+    }
+}
+
+impl Numbers {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(place) = self.bytes.get_mut(self.length..).and_then(<[_]>::first_chunk_mut) {
+            *place = bytes;
+            self.length += N;
         }
-        out.push(low | 0x80);
+    }
+
+    fn put_signed(&mut self, number: i64) {
+        self.put_number((number << 1 ^ number >> 63).cast_unsigned());
+    }
+
+    fn put_number(&mut self, mut number: u64) {
+        loop {
+            let [low, ..] = number.to_le_bytes();
+            number >>= 7;
+            if number == 0 {
+                self.put([low & 0x7f]);
+                return;
+            }
+            self.put([low | 0x80]);
+        }
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.bytes.get(..self.length).unwrap_or_default());
+        self.length = 0;
     }
 }
 
@@ -435,8 +466,9 @@ mod tests {
     #[test]
     fn numbers_come_back() {
         let check = |number: i64| {
-            let mut out = Vec::new();
-            write_signed(&mut out, number);
+            let (mut numbers, mut out) = (Numbers::default(), Vec::new());
+            numbers.put_signed(number);
+            numbers.flush(&mut out);
             let mut reader = Reader { numbers: &out, texts: "" };
             assert_eq!((reader.signed(), reader.numbers.len()), (Some(number), 0));
         };
