@@ -11,7 +11,7 @@ use crate::{ServiceId, Timestamp};
 mod rollups;
 mod statistics;
 
-pub use rollups::Rollups;
+pub use rollups::{GraphSum, Rollups};
 pub use statistics::{EdgeStatistics, NodeStatistics, RequestStatistics};
 
 use statistics::Sign;

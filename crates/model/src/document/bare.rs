@@ -19,9 +19,11 @@ use super::fields::Known;
 use super::parse::{
     flags_of, is_annotation_key, is_annotation_text, is_name, is_object, is_origin,
 };
-use super::{Aws, Document, Entity, EntityKind, Http, MAX_DOCUMENT_BYTES, MAX_NESTING};
+use super::{Aws, Document, Entity, EntityKind, Http, MAX_DOCUMENT_BYTES};
 use crate::{Annotation, AnnotationValue, Rejection, SegmentId, Timestamp, TraceId};
 
+/// How deep subsegments usually nest. Each level takes some kilobytes of the stack here.
+const USUAL_NESTING: usize = 32;
 /// Annotations up to which a repeated key is looked for here.
 const FEW_ANNOTATIONS: usize = 32;
 
@@ -67,7 +69,7 @@ impl<'de> DeserializeSeed<'de> for Subsegment<'_, 'de> {
     type Value = Option<TraceId>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self.depth > MAX_NESTING {
+        if self.depth > USUAL_NESTING {
             return Err(unusual());
         }
         deserializer.deserialize_map(self)

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::RangeBounds;
 
-use super::statistics::Sign;
+use super::statistics::{Sign, Sums as _};
 use super::{EdgeStatistics, NodeStatistics, ServiceGraph, TraceGraph};
 use crate::ServiceId;
+use crate::histogram::HistogramSum;
 
 /// Sums over many traces by the minute in which each request began
 /// ([`Timestamp::minute`](crate::Timestamp::minute)).
@@ -14,19 +15,19 @@ use crate::ServiceId;
 /// `start` and `end` of nodes and edges only ever widen, as those of a [`ServiceGraph`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rollups {
-    minutes: BTreeMap<i64, Sums>,
+    minutes: BTreeMap<i64, Minute>,
 }
 
 /// The sums of one minute. A [`ServiceGraph`] without its order: every request is looked up here
 /// twice, and identities that know their hash are found faster than in a tree of texts.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Sums {
-    nodes: ByService<NodeStatistics>,
+struct Minute {
+    nodes: ByService<ServiceId, NodeStatistics>,
     /// By caller, then by callee, so that looking one up needs no pair of copies.
-    edges: ByService<ByService<EdgeStatistics>>,
+    edges: ByService<ServiceId, ByService<ServiceId, EdgeStatistics>>,
 }
 
-type ByService<T> = HashMap<ServiceId, T, BuildHasherDefault<KnownHash>>;
+type ByService<K, T> = HashMap<K, T, BuildHasherDefault<KnownHash>>;
 
 /// Takes the hash that an identity knows, which is keyed already.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,11 +94,11 @@ impl Rollups {
         Some((*self.minutes.first_key_value()?.0, *self.minutes.last_key_value()?.0))
     }
 
-    /// The sum over a range of minutes.
+    /// The sum over a range of minutes. For the sum over many rollups see [`GraphSum`].
     pub fn range(&self, minutes: impl RangeBounds<i64>) -> ServiceGraph {
-        let mut sum = Sums::default();
-        self.minutes.range(minutes).for_each(|(_, sums)| sum.apply(sums, Sign::Plus));
-        sum.into_graph()
+        let mut sum = GraphSum::default();
+        sum.add(self, minutes);
+        sum.finish()
     }
 
     /// Nothing was added, or everything taken back.
@@ -116,8 +117,8 @@ impl Rollups {
     }
 }
 
-impl Sums {
-    fn apply(&mut self, other: &Sums, sign: Sign) {
+impl Minute {
+    fn apply(&mut self, other: &Minute, sign: Sign) {
         for (id, theirs) in &other.nodes {
             update(&mut self.nodes, id, |ours| ours.apply(theirs, sign));
         }
@@ -143,9 +144,82 @@ impl Sums {
     }
 }
 
+/// The sum of many rollups, less what is to be taken back: one service graph. All parts of a node
+/// or edge are added up at once, which is many times as fast as one after the other: a graph of
+/// six hours has a hundred thousand histograms.
+#[derive(Debug, Default)]
+pub struct GraphSum<'r> {
+    nodes: ByService<&'r ServiceId, Parts<'r, NodeStatistics>>,
+    edges: ByService<&'r ServiceId, ByService<&'r ServiceId, Parts<'r, EdgeStatistics>>>,
+}
+
+type Parts<'r, T> = Vec<(&'r T, Sign)>;
+
+impl<'r> GraphSum<'r> {
+    /// Adds the sums of a range of minutes.
+    pub fn add(&mut self, rollups: &'r Rollups, minutes: impl RangeBounds<i64>) {
+        self.collect(rollups, minutes, Sign::Plus);
+    }
+
+    /// Takes back sums of a range of minutes that are in what is added.
+    pub fn subtract(&mut self, rollups: &'r Rollups, minutes: impl RangeBounds<i64>) {
+        self.collect(rollups, minutes, Sign::Minus);
+    }
+
+    /// Adds the sums of a whole graph.
+    pub fn add_graph(&mut self, graph: &'r ServiceGraph) {
+        for (id, node) in &graph.nodes {
+            self.nodes.entry(id).or_default().push((node, Sign::Plus));
+        }
+        for ((from, to), edge) in &graph.edges {
+            let callees = self.edges.entry(from).or_default();
+            callees.entry(to).or_default().push((edge, Sign::Plus));
+        }
+    }
+
+    /// The graph, without nodes and edges that nothing is left of.
+    pub fn finish(self) -> ServiceGraph {
+        let mut times = HistogramSum::new();
+        let mut graph = ServiceGraph::default();
+        for (id, parts) in self.nodes {
+            let node = NodeStatistics::sum(&parts, &mut times);
+            if node.seen != 0 {
+                graph.nodes.insert(id.clone(), node);
+            }
+        }
+        for (from, callees) in self.edges {
+            for (to, parts) in callees {
+                let edge = EdgeStatistics::sum(&parts, &mut times);
+                if edge.seen != 0 {
+                    graph.edges.insert((from.clone(), to.clone()), edge);
+                }
+            }
+        }
+        graph
+    }
+
+    fn collect(&mut self, rollups: &'r Rollups, minutes: impl RangeBounds<i64>, sign: Sign) {
+        for (_, sums) in rollups.minutes.range(minutes) {
+            for (id, node) in &sums.nodes {
+                self.nodes.entry(id).or_default().push((node, sign));
+            }
+            for (from, callees) in &sums.edges {
+                let parts = self.edges.entry(from).or_default();
+                for (to, edge) in callees {
+                    parts.entry(to).or_default().push((edge, sign));
+                }
+            }
+        }
+    }
+}
+
 /// Changes the value of an identity, which is made when it is new. (An entry of the map would
 /// need a copy of the identity for every look-up.)
-fn update<T: Default>(map: &mut ByService<T>, id: &ServiceId, change: impl FnOnce(&mut T)) {
+fn update<T: Default>(
+    map: &mut ByService<ServiceId, T>,
+    id: &ServiceId,
+    change: impl FnOnce(&mut T),
+) {
     match map.get_mut(id) {
         Some(value) => change(value),
         None => change(map.entry(id.clone()).or_default()),

@@ -1,6 +1,7 @@
 //! Counts and times of requests, of one node or one edge.
 
 use super::{EdgeObservation, NodeObservation, Outcome};
+use crate::histogram::HistogramSum;
 use crate::{Histogram, Micros, Timestamp};
 
 /// What a longer request counts as. Sums of honest times stay far from the end of an i64, and a
@@ -72,7 +73,16 @@ impl RequestStatistics {
         self.response_times.record(length);
     }
 
-    fn apply(&mut self, other: &RequestStatistics, sign: Sign) {
+    /// Adds or takes back the histogram.
+    fn apply_times(&mut self, other: &RequestStatistics, sign: Sign) {
+        match sign {
+            Sign::Plus => self.response_times.merge(&other.response_times),
+            Sign::Minus => self.response_times.subtract(&other.response_times),
+        }
+    }
+
+    /// Adds or takes back all but the histogram.
+    fn apply_counts(&mut self, other: &RequestStatistics, sign: Sign) {
         let factor = sign.factor();
         self.ok += factor * other.ok;
         self.throttle += factor * other.throttle;
@@ -80,10 +90,6 @@ impl RequestStatistics {
         self.fault += factor * other.fault;
         let time = Micros::new(factor * other.total_response_time.get());
         self.total_response_time = self.total_response_time.plus(time);
-        match sign {
-            Sign::Plus => self.response_times.merge(&other.response_times),
-            Sign::Minus => self.response_times.subtract(&other.response_times),
-        }
     }
 }
 
@@ -103,6 +109,13 @@ impl NodeStatistics {
 
     /// Adds other sums or takes them back.
     pub(super) fn apply(&mut self, other: &NodeStatistics, sign: Sign) {
+        self.apply_counts(other, sign);
+        self.requests.apply_times(&other.requests, sign);
+    }
+}
+
+impl Sums for NodeStatistics {
+    fn apply_counts(&mut self, other: &NodeStatistics, sign: Sign) {
         if sign == Sign::Plus {
             let end = Some(other.end);
             widen((&mut self.start, &mut self.end), self.seen == 0, other.start, end);
@@ -110,7 +123,15 @@ impl NodeStatistics {
         self.seen += sign.factor() * other.seen;
         self.seen_real += sign.factor() * other.seen_real;
         self.seen_root += sign.factor() * other.seen_root;
-        self.requests.apply(&other.requests, sign);
+        self.requests.apply_counts(&other.requests, sign);
+    }
+
+    fn requests(&self) -> &RequestStatistics {
+        &self.requests
+    }
+
+    fn requests_mut(&mut self) -> &mut RequestStatistics {
+        &mut self.requests
     }
 }
 
@@ -126,17 +147,53 @@ impl EdgeStatistics {
 
     /// Adds other sums or takes them back.
     pub(super) fn apply(&mut self, other: &EdgeStatistics, sign: Sign) {
+        self.apply_counts(other, sign);
+        self.requests.apply_times(&other.requests, sign);
+    }
+}
+
+impl Sums for EdgeStatistics {
+    fn apply_counts(&mut self, other: &EdgeStatistics, sign: Sign) {
         if sign == Sign::Plus {
             let end = Some(other.end);
             widen((&mut self.start, &mut self.end), self.seen == 0, other.start, end);
         }
         self.seen += sign.factor() * other.seen;
-        self.requests.apply(&other.requests, sign);
+        self.requests.apply_counts(&other.requests, sign);
+    }
+
+    fn requests(&self) -> &RequestStatistics {
+        &self.requests
+    }
+
+    fn requests_mut(&mut self) -> &mut RequestStatistics {
+        &mut self.requests
+    }
+}
+
+/// Sums that can be added up many at a time.
+pub(super) trait Sums: Default {
+    /// Adds or takes back all but the histogram.
+    fn apply_counts(&mut self, other: &Self, sign: Sign);
+
+    fn requests(&self) -> &RequestStatistics;
+
+    fn requests_mut(&mut self) -> &mut RequestStatistics;
+
+    /// Adds up and takes back parts.
+    fn sum(parts: &[(&Self, Sign)], times: &mut HistogramSum) -> Self {
+        let mut sum = Self::default();
+        parts.iter().for_each(|(part, sign)| sum.apply_counts(part, *sign));
+        let histograms = parts.iter();
+        let histograms =
+            histograms.map(|(part, sign)| (&part.requests().response_times, sign.factor()));
+        sum.requests_mut().response_times = times.of(histograms);
+        sum
     }
 }
 
 /// Whether sums are added or taken back.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sign {
     Plus,
     Minus,

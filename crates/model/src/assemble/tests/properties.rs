@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::{OPEN, document, put_together, subsegment, trace_id};
-use crate::{Document, EntityKind, Names, Rollups, ServiceGraph, Trace, summarize};
+use crate::{Document, EntityKind, GraphSum, Names, Rollups, ServiceGraph, Trace, summarize};
 
 /// Members that matter to summaries and graphs, whole, odd and of wrong types.
 const MEMBERS: [&str; 24] = [
@@ -183,7 +183,14 @@ proptest! {
             sum.add(graph);
             if index == taken_back { one.add(graph) } else { rest.add(graph) }
         }
-        prop_assert_eq!(all.range(..), sum);
+        prop_assert_eq!(&all.range(..), &sum);
+        let mut parts = GraphSum::default();
+        let rest_graph = rest.range(..);
+        parts.add_graph(&rest_graph);
+        parts.add(&one, ..);
+        parts.add(&one, ..);
+        parts.subtract(&one, ..);
+        prop_assert_eq!(parts.finish(), sum);
         let mut merged = rest.clone();
         merged.merge(&one);
         prop_assert_eq!(&merged, &all);

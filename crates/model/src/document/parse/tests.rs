@@ -142,6 +142,7 @@ fn nesting_is_read_parents_first_and_bounded() {
         with("subsegments", &text)
     };
     let text = nested(MAX_NESTING);
+    assert_eq!(Document::parse_bare(text.as_bytes()).unwrap().entities.len(), MAX_NESTING + 1);
     let document = parse(&text).unwrap();
     assert_eq!(document.entities.len(), MAX_NESTING + 1);
     assert_eq!(document.entities[2].parent_id, Some(SegmentId::from_u64(1)));
