@@ -8,6 +8,7 @@ mod datagram;
 mod error;
 mod operation;
 mod page_token;
+mod segment_strings;
 mod shapes;
 mod wire_time;
 
@@ -15,6 +16,7 @@ pub use datagram::{DATAGRAM_HEADER, DatagramFault, MAX_DATAGRAM_BYTES, split_dat
 pub use error::{ApiError, ErrorBody, ErrorKind};
 pub use operation::Operation;
 pub use page_token::{Fingerprint, MAX_TOKEN_CHARACTERS, PageToken, PageTokenFault};
+pub use segment_strings::{NextString, SegmentStrings};
 pub use shapes::{
     Alias, AnnotationValueShape, BackendConnectionErrors, BatchGetTracesReply,
     BatchGetTracesRequest, CreateSamplingRuleRequest, DeleteSamplingRuleRequest, Edge,
