@@ -9,18 +9,22 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().map_or_else(|| xtask.to_path_buf(), Path::to_path_buf)
 }
 
+/// The feature that is off by default: it takes longer to compile than all of the store.
+pub(crate) const PARQUET: &str = "roentgen-server/parquet";
+
 /// `cargo` of the same toolchain that runs this xtask, in the root directory.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command(cargo, &root())
 }
 
-/// Builds the release binary, with the console inside wherever npm can build it.
+/// Builds the release binary, with the console inside wherever npm can build it, and with all that
+/// is left out by default.
 ///
 /// Required rather than hoped for: without this the build goes on without the console when it fails.
 pub(crate) fn release_build() -> Command {
     let mut build = cargo();
-    build.args(["build", "--release", "--package", "roentgen-server"]);
+    build.args(["build", "--release", "--package", "roentgen-server", "--features", PARQUET]);
     if has_program("npm") {
         build.env("CONSOLE", "require");
     }

@@ -1,11 +1,13 @@
 //! X-Ray's data and its arithmetic: ids, trace header, segment documents, trace assembly, the
 //! service graph.
 //!
-//! Nothing here does I/O, reads a clock or is asynchronous: documents in, values out. The way
-//! through the crate is [`split_documents`] → [`Document::parse`] → [`assemble`] →
-//! ([`Trace`] with its [`TraceSummary`] and [`TraceGraph`]) → [`Rollups`] → [`ServiceGraph`].
-//! Documents borrow from the bytes they were parsed from; [`Document::write_outline`] keeps what
-//! summaries and graphs need of one in a quarter of its size.
+//! Nothing here does I/O, reads a clock or is asynchronous: documents in, values out. To show a
+//! trace the way through the crate is [`split_documents`] → [`Document::parse`] → [`assemble`] →
+//! [`Trace`]. What comes in goes a shorter way: [`Document::parse_bare`] checks it,
+//! [`Document::write_outline`] keeps a quarter of its bytes, and [`summarize`] makes the same
+//! [`TraceSummary`] and [`TraceGraph`] of outlines as of the documents; [`Rollups`] add the
+//! graphs up, and [`GraphSum`] makes a [`ServiceGraph`] of them. Documents borrow from the bytes
+//! they were read from.
 
 mod annotation;
 mod assemble;

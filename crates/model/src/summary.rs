@@ -91,4 +91,11 @@ impl TraceSummary {
     /// begins; of random W3C ids, one in 3,500 passes by chance and then stands at most 7 days
     /// off.
     pub const CREDIBLE_EPOCH: Micros = Micros::from_whole_seconds(7 * 24 * 3600);
+
+    /// Where a trace stands that starts at this moment: a later start never makes it earlier.
+    pub fn time_of(id: TraceId, start: Timestamp) -> Timestamp {
+        let epoch = Timestamp::from_micros(i64::from(id.epoch_seconds()) * 1_000_000);
+        let distance = Micros::new((epoch - start).get().saturating_abs());
+        if distance <= Self::CREDIBLE_EPOCH { epoch } else { start }
+    }
 }

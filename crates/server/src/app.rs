@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::intake::{Intake, epoch_time};
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
+use crate::udp::KernelDrops;
 use crate::work_pool::WorkPool;
 
 /// The parts of a running server that requests use.
@@ -23,6 +24,8 @@ pub(crate) struct App {
     pub(crate) sampling: SamplingState,
     pub(crate) sample_traffic: SampleTraffic,
     pub(crate) counters: Arc<Counters>,
+    /// What the kernel dropped of the datagrams for us.
+    pub(crate) kernel_drops: Arc<KernelDrops>,
     /// For queries, and for changes that wait for the disk.
     pub(crate) pool: WorkPool,
     /// For large bodies of PutTraceSegments, which must not wait for queries.
@@ -39,20 +42,28 @@ impl App {
     /// The parts around a store of its own. Nothing listens.
     #[cfg(test)]
     pub(crate) fn for_tests(directory: &std::path::Path) -> Self {
+        Self::around(Arc::new(crate::test_store::TestStore::new()), directory)
+    }
+
+    /// The parts around this store.
+    #[cfg(test)]
+    pub(crate) fn around(store: Arc<dyn TraceStore>, directory: &std::path::Path) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(roentgen_ops::SystemClock);
-        let store: Arc<dyn TraceStore> = Arc::new(crate::test_store::TestStore::new());
         let counters = Arc::new(Counters::new(Arc::default()));
         let address = (std::net::Ipv4Addr::LOCALHOST, 9).into();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         Self {
             intake: Arc::new(Intake::new(
                 Arc::clone(&store),
                 Arc::clone(&clock),
                 Arc::clone(&counters),
+                crate::intake::OverloadLimits::default(),
             )),
             store,
             sampling: SamplingState::open(directory).unwrap(),
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters,
+            kernel_drops: Arc::new(KernelDrops::of(&socket)),
             pool: WorkPool::new(1),
             parsing: WorkPool::new(1),
             address,

@@ -71,9 +71,16 @@ pub struct ServeArgs {
     /// ROENTGEN_RETENTION_BYTES] [default: 1GiB].
     #[arg(long, value_name = "SIZE")]
     pub retention_bytes: Option<String>,
-    /// How much memory the index of the traces may take; when it is full the oldest traces go,
-    /// whatever room is left on disk [env: ROENTGEN_INDEX_BYTES] [default: 512MiB].
+    /// How much memory recent traces may take, as 96MiB; beyond it they settle at once, which keeps
+    /// them but costs more [env: ROENTGEN_OPEN_BYTES] [default: 96MiB].
     #[arg(long, value_name = "SIZE")]
+    pub open_bytes: Option<String>,
+    /// How much memory may hold what queries have read of settled traces, so that the next ones
+    /// are faster [env: ROENTGEN_CACHE_BYTES] [default: 64MiB].
+    #[arg(long, value_name = "SIZE")]
+    pub cache_bytes: Option<String>,
+    /// An option of earlier versions, known so that it can be told what to use instead.
+    #[arg(long, value_name = "SIZE", hide = true)]
     pub index_bytes: Option<String>,
     /// A name under which browsers may reach the server besides localhost and the address it is
     /// bound to; can be given several times. Without it, a server bound to a loopback address takes

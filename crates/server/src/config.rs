@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roentgen_ops::{ConfigFaults, Environment, LogLevel};
+use roentgen_store::Tuning;
 
 use crate::cli::ServeArgs;
 use crate::http::HttpLimits;
+use crate::intake::OverloadLimits;
 
 mod file;
+mod test_store;
 mod units;
 
 use file::FileValues;
@@ -29,13 +32,19 @@ pub struct Config {
     pub retention_age: Duration,
     /// How many bytes of traces are kept.
     pub retention_bytes: u64,
-    /// How many bytes of memory the index of the traces may take.
-    pub index_bytes: u64,
+    /// How many bytes of memory recent traces may take, until they settle.
+    pub open_bytes: u64,
+    /// How many bytes of memory may hold what queries have read of settled traces.
+    pub cache_bytes: u64,
     /// Names under which browsers may reach the server besides its own. When there are none, a
     /// server that is not bound to a loopback address may be reached by any name.
     pub allowed_hosts: Vec<String>,
     /// Bounds on connections and bodies; not for users to set.
     pub http_limits: HttpLimits,
+    /// Bounds on waiting for an overloaded store; not for users to set.
+    pub overload_limits: OverloadLimits,
+    /// When the store does its background work; not for users to set.
+    pub store_tuning: Tuning,
 }
 
 /// One setting by its names in the three places.
@@ -57,19 +66,32 @@ const RETENTION_BYTES: Setting = Setting {
     option: "--retention-bytes",
     variable: "ROENTGEN_RETENTION_BYTES",
 };
-const INDEX_BYTES: Setting =
-    Setting { key: "index_bytes", option: "--index-bytes", variable: "ROENTGEN_INDEX_BYTES" };
+const OPEN_BYTES: Setting =
+    Setting { key: "open_bytes", option: "--open-bytes", variable: "ROENTGEN_OPEN_BYTES" };
+const CACHE_BYTES: Setting =
+    Setting { key: "cache_bytes", option: "--cache-bytes", variable: "ROENTGEN_CACHE_BYTES" };
 const ALLOWED_HOSTS: Setting =
     Setting { key: "allowed_hosts", option: "--allowed-host", variable: "ROENTGEN_ALLOWED_HOSTS" };
 
+/// A setting of the time when all of the index was in memory. Whoever still has it meant to bound
+/// memory, so it is not passed over.
+const INDEX_BYTES: Setting =
+    Setting { key: "index_bytes", option: "--index-bytes", variable: "ROENTGEN_INDEX_BYTES" };
+
+/// What to say of it.
+const INDEX_BYTES_IS_GONE: &str = "there is no such setting any more, since the index is on disk; \
+                                   memory is bounded by --open-bytes (recent traces) and \
+                                   --cache-bytes (what queries read)";
+
 /// The keys of the file.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     BIND.key,
     DATA_DIR.key,
     LOG_LEVEL.key,
     RETENTION_AGE.key,
     RETENTION_BYTES.key,
-    INDEX_BYTES.key,
+    OPEN_BYTES.key,
+    CACHE_BYTES.key,
     ALLOWED_HOSTS.key,
 ];
 
@@ -84,12 +106,13 @@ impl Config {
         let path = args.config.clone();
         let path = path.or_else(|| environment.variable("ROENTGEN_CONFIG").map(PathBuf::from));
         let file = match path {
-            Some(path) => FileValues::read(&path, &KEYS, &mut faults),
+            Some(path) => FileValues::read(&path, &KEYS, &[INDEX_BYTES.key], &mut faults),
             None => FileValues::default(),
         };
         let mut sources = Sources { environment, file, faults };
+        sources.refuse(&INDEX_BYTES, &args.index_bytes, INDEX_BYTES_IS_GONE);
         let hosts = (!args.allowed_hosts.is_empty()).then(|| args.allowed_hosts.join(","));
-        let config = Config {
+        let mut config = Config {
             bind: sources.read(&BIND, &args.bind, DEFAULT_BIND, parse_bind),
             data_dir: sources.read(&DATA_DIR, &args.data_dir, "./roentgen-data", parse_path),
             log_level: sources.read(&LOG_LEVEL, &args.log_level, "info", |text| {
@@ -107,15 +130,20 @@ impl Config {
                 "1GiB",
                 units::parse_bytes,
             ),
-            index_bytes: sources.read(
-                &INDEX_BYTES,
-                &args.index_bytes,
-                "512MiB",
-                units::parse_bytes,
-            ),
+            open_bytes: sources.read(&OPEN_BYTES, &args.open_bytes, "96MiB", units::parse_bytes),
+            cache_bytes: sources.read(&CACHE_BYTES, &args.cache_bytes, "64MiB", units::parse_bytes),
             allowed_hosts: sources.read(&ALLOWED_HOSTS, &hosts, "", parse_hosts),
             http_limits: HttpLimits::default(),
+            overload_limits: OverloadLimits::default(),
+            store_tuning: Tuning::default(),
         };
+        if let Some(text) = environment.variable(test_store::TEST_STORE) {
+            let applied =
+                test_store::apply(&text, &mut config.store_tuning, &mut config.open_bytes);
+            if let Err(reason) = applied {
+                sources.faults.add(test_store::TEST_STORE, reason);
+            }
+        }
         sources.faults.into_result(config)
     }
 }
@@ -137,19 +165,31 @@ impl Sources<'_> {
         default: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> T {
-        let (place, text) = if let Some(text) = option {
-            (setting.option.to_owned(), text.clone())
-        } else if let Some(text) = self.environment.variable(setting.variable) {
-            (setting.variable.to_owned(), text)
-        } else if let Some((place, text)) = self.file.value(setting.key) {
-            (place, text)
-        } else {
-            (format!("default of {}", setting.option), default.to_owned())
-        };
+        let (place, text) = self
+            .find(setting, option)
+            .unwrap_or_else(|| (format!("default of {}", setting.option), default.to_owned()));
         parse(&text).unwrap_or_else(|reason| {
             self.faults.add(place, reason);
             T::default()
         })
+    }
+
+    /// Notes a setting that must not be there.
+    fn refuse(&mut self, setting: &Setting, option: &Option<String>, reason: &str) {
+        if let Some((place, _)) = self.find(setting, option) {
+            self.faults.add(place, reason);
+        }
+    }
+
+    /// Where a setting stands, and its text.
+    fn find(&self, setting: &Setting, option: &Option<String>) -> Option<(String, String)> {
+        if let Some(text) = option {
+            return Some((setting.option.to_owned(), text.clone()));
+        }
+        if let Some(text) = self.environment.variable(setting.variable) {
+            return Some((setting.variable.to_owned(), text));
+        }
+        self.file.value(setting.key)
     }
 }
 
@@ -221,9 +261,12 @@ mod tests {
             log_level: LogLevel::default(),
             retention_age: Duration::from_secs(30 * 24 * 3600),
             retention_bytes: 1 << 30,
-            index_bytes: 512 << 20,
+            open_bytes: 96 << 20,
+            cache_bytes: 64 << 20,
             allowed_hosts: vec![],
             http_limits: HttpLimits::default(),
+            overload_limits: OverloadLimits::default(),
+            store_tuning: Tuning::default(),
         };
         assert_eq!(config, expect);
     }
@@ -260,7 +303,7 @@ mod tests {
         let path = file.path().display();
         let expect = format!(
             "{path}: colour is not a known key; known are bind, data_dir, log_level, \
-             retention_age, retention_bytes, index_bytes, allowed_hosts\n\
+             retention_age, retention_bytes, open_bytes, cache_bytes, allowed_hosts\n\
              {path}: data_dri is not a known key; did you mean data_dir?\n\
              --bind: address \"127.0.0.1\": no port; expected host:port, e.g. 127.0.0.1:2000\n\
              ROENTGEN_LOG_LEVEL: log level \"loud\" is not known; expected error, warn, info, \
@@ -271,6 +314,30 @@ mod tests {
              or scheme"
         );
         assert_eq!(faults, expect);
+    }
+
+    #[test]
+    fn tests_may_make_the_store_small() {
+        let variables = environment(&[("ROENTGEN_TEST_STORE", "merge_files=3,open_bytes=5")]);
+        let config = Config::gather(&ServeArgs::default(), &variables).unwrap();
+        assert_eq!((config.store_tuning.merge_files, config.open_bytes), (3, 5));
+        let variables = environment(&[("ROENTGEN_TEST_STORE", "x")]);
+        let faults = Config::gather(&ServeArgs::default(), &variables).unwrap_err().to_string();
+        assert!(faults.starts_with("ROENTGEN_TEST_STORE: \"x\": expected"), "{faults}");
+    }
+
+    #[test]
+    fn the_old_bound_of_the_index_names_the_new_ones() {
+        let check = |args: ServeArgs, variables: &[(&str, &str)], place: &str| {
+            let faults = Config::gather(&args, &environment(variables)).unwrap_err().to_string();
+            assert_eq!(faults, format!("{place}: {INDEX_BYTES_IS_GONE}"));
+        };
+        let args = ServeArgs { index_bytes: some("512MiB"), ..ServeArgs::default() };
+        check(args, &[], "--index-bytes");
+        check(ServeArgs::default(), &[("ROENTGEN_INDEX_BYTES", "1GiB")], "ROENTGEN_INDEX_BYTES");
+        let file = file("index_bytes: 512MiB\n");
+        let args = ServeArgs { config: Some(file.path().to_owned()), ..ServeArgs::default() };
+        check(args, &[], &format!("{}: index_bytes", file.path().display()));
     }
 
     #[test]
@@ -292,7 +359,8 @@ mod tests {
         let command = <crate::cli::Cli as clap::CommandFactory>::command();
         let serve = command.find_subcommand("serve").unwrap();
         let mut keys = Vec::new();
-        for option in serve.get_arguments().filter(|option| option.get_id() != "help") {
+        let is_shown = |option: &&clap::Arg| option.get_id() != "help" && !option.is_hide_set();
+        for option in serve.get_arguments().filter(is_shown) {
             let help = option.get_help().unwrap().to_string();
             let (_, variable) = help.split_once("[env: ROENTGEN_").unwrap();
             let end = variable.find([']', ',']).unwrap();
@@ -300,7 +368,16 @@ mod tests {
         }
         keys.retain(|key| key != "config");
         assert_eq!(keys, KEYS);
-        for setting in [BIND, DATA_DIR, LOG_LEVEL, RETENTION_AGE, RETENTION_BYTES, ALLOWED_HOSTS] {
+        for setting in [
+            BIND,
+            DATA_DIR,
+            LOG_LEVEL,
+            RETENTION_AGE,
+            RETENTION_BYTES,
+            OPEN_BYTES,
+            CACHE_BYTES,
+            ALLOWED_HOSTS,
+        ] {
             let variable = format!("ROENTGEN_{}", setting.key.to_ascii_uppercase());
             assert_eq!(setting.variable, variable);
         }

@@ -206,3 +206,9 @@ impl NodeRef {
             && self.kind.as_deref().is_none_or(|kind| id.kind.as_deref() == Some(kind))
     }
 }
+
+/// What `/api/v1/status` answers.
+#[cfg(test)]
+pub(crate) fn status_json(app: &App) -> serde_json::Value {
+    serde_json::to_value(status::Status::of(app)).unwrap()
+}

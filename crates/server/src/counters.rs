@@ -17,7 +17,7 @@ pub(crate) enum Source {
 /// Why a good document was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// The store's queue was full.
+    /// The store had no room, also after some waiting.
     StoreOverloaded,
     /// The store could not write.
     StoreFailed,
@@ -110,9 +110,9 @@ impl Counters {
         }
     }
 
-    pub(crate) fn count_received(&self, source: Source) {
+    pub(crate) fn count_received(&self, source: Source, documents: u64) {
         let [udp, http] = &self.received;
-        source.pick(udp, http).increment();
+        source.pick(udp, http).add(documents);
     }
 
     pub(crate) fn count_accepted(&self, source: Source, documents: u64) {

@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use roentgen_model::{Document, MAX_DOCUMENT_BYTES, Rejection, Timestamp, split_documents};
+use roentgen_model::{MAX_DOCUMENT_BYTES, Rejection, Timestamp, split_documents};
 use roentgen_ops::{Clock, HeldBack};
-use roentgen_store::{ReceivedDocument, StoreError, TraceStore};
+use roentgen_store::{Acknowledge, NewDocument, StoreError, TraceStore};
 
 use crate::counters::{Counters, Loss, Source};
+
+mod waiting_room;
+
+pub use waiting_room::OverloadLimits;
+
+use waiting_room::{WaitingRoom, append_blocking};
 
 /// How often a kind of bad input is logged; the line tells how many were held back.
 const WARNING_PERIOD: Duration = Duration::from_secs(30);
@@ -19,12 +25,24 @@ pub(crate) struct Intake {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     warnings: HeldBack,
+    waiting_room: WaitingRoom,
 }
 
-/// What came out of one payload: a document, or an array of them.
+/// Documents that come together: in one call of PutTraceSegments, or in a batch of datagrams. What
+/// is the same for all of them is done once.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    source: Source,
+    received: Timestamp,
+    /// Documents, good or bad.
+    count: u64,
+    checked: Checked,
+}
+
+/// What came out of the payloads of an arrival, each of which is a document or an array of them.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
-    pub(crate) accepted: Vec<ReceivedDocument>,
+    pub(crate) accepted: Vec<NewDocument>,
     pub(crate) rejections: Vec<Rejection>,
 }
 
@@ -33,48 +51,92 @@ impl Intake {
         store: Arc<dyn TraceStore>,
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
+        overload_limits: OverloadLimits,
     ) -> Self {
-        Self { store, clock, counters, warnings: HeldBack::new(WARNING_PERIOD) }
+        let warnings = HeldBack::new(WARNING_PERIOD);
+        let waiting_room = WaitingRoom::new(overload_limits);
+        Self { store, clock, counters, warnings, waiting_room }
+    }
+
+    /// Begins with documents that have just come.
+    pub(crate) fn arrival(&self, source: Source) -> Arrival {
+        let received = epoch_time(self.clock.now());
+        Arrival { source, received, count: 0, checked: Checked::default() }
     }
 
     /// Checks a payload: the body of a datagram, or one string of `TraceSegmentDocuments`.
     /// Documents of an array stand for themselves; a bad one does not spoil the others.
-    pub(crate) fn check(&self, payload: Vec<u8>, source: Source) -> Checked {
-        let received = epoch_time(self.clock.now());
-        let mut checked = Checked::default();
+    pub(crate) fn check(&self, payload: Vec<u8>, arrival: &mut Arrival) {
         match cut(&payload) {
             Ok(Some(documents)) => {
                 for document in documents {
-                    self.check_one(document, received, source, &mut checked);
+                    self.check_one(document, arrival);
                 }
             }
-            Ok(None) => self.check_one(payload, received, source, &mut checked),
+            Ok(None) => self.check_one(payload, arrival),
             Err(rejection) => {
-                self.counters.count_received(source);
-                self.reject(rejection, source, &mut checked);
+                arrival.count += 1;
+                self.reject(rejection, arrival);
             }
         }
-        checked
     }
 
-    /// Hands documents to the store. `done` learns, from another thread, whether they are on
-    /// stable storage; unless this fails at once.
-    pub(crate) fn store(
+    /// Ends an arrival; its documents count as received.
+    pub(crate) fn finish(&self, arrival: Arrival) -> Checked {
+        self.counters.count_received(arrival.source, arrival.count);
+        arrival.checked
+    }
+
+    /// Hands documents to the store, and waits for a time when it has no room. `done` learns, from
+    /// another thread, whether they are on stable storage; unless this fails.
+    pub(crate) async fn store(
         &self,
-        documents: Vec<ReceivedDocument>,
+        documents: Vec<NewDocument>,
         source: Source,
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
+        let (count, done) = self.counting(&documents, source, done);
+        let outcome = self.waiting_room.append(&*self.store, documents, done).await;
+        self.count_loss(count, outcome)
+    }
+
+    /// As [`Intake::store`], on a thread that may block for a moment.
+    pub(crate) fn store_blocking(
+        &self,
+        documents: Vec<NewDocument>,
+        source: Source,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let (count, done) = self.counting(&documents, source, done);
+        self.count_loss(count, append_blocking(&*self.store, documents, done))
+    }
+
+    /// Whether a warning of this kind is due, and how many were held back since the last.
+    pub(crate) fn warning_due(&self, kind: &'static str) -> Option<u64> {
+        self.warnings.admit(kind, self.clock.instant())
+    }
+
+    /// How many documents these are, and a callback that counts what becomes of them.
+    fn counting(
+        &self,
+        documents: &[NewDocument],
+        source: Source,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> (u64, Acknowledge) {
         let count = documents.len() as u64;
         let counters = Arc::clone(&self.counters);
-        let acknowledge = Box::new(move |outcome: Result<(), StoreError>| {
+        let done = Box::new(move |outcome: Result<(), StoreError>| {
             match &outcome {
                 Ok(()) => counters.count_accepted(source, count),
                 Err(_) => counters.count_rejected(Loss::StoreFailed.reason(), count),
             }
             done(outcome);
         });
-        self.store.append(documents, acknowledge).inspect_err(|error| {
+        (count, done)
+    }
+
+    fn count_loss(&self, count: u64, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        outcome.inspect_err(|error| {
             let loss = match error {
                 StoreError::Overloaded { .. } => Loss::StoreOverloaded,
                 _ => Loss::StoreFailed,
@@ -83,30 +145,15 @@ impl Intake {
         })
     }
 
-    /// Whether a warning of this kind is due, and how many were held back since the last.
-    pub(crate) fn warning_due(&self, kind: &'static str) -> Option<u64> {
-        self.warnings.admit(kind, self.clock.instant())
-    }
-
-    fn check_one(
-        &self,
-        bytes: Vec<u8>,
-        received: Timestamp,
-        source: Source,
-        checked: &mut Checked,
-    ) {
-        self.counters.count_received(source);
-        match Document::parse(&bytes) {
-            Ok(document) => checked.accepted.push(ReceivedDocument {
-                trace_id: document.trace_id,
-                received,
-                bytes,
-            }),
-            Err(rejection) => self.reject(rejection, source, checked),
+    fn check_one(&self, bytes: Vec<u8>, arrival: &mut Arrival) {
+        arrival.count += 1;
+        match NewDocument::parse(bytes, arrival.received) {
+            Ok(document) => arrival.checked.accepted.push(document),
+            Err(rejection) => self.reject(rejection, arrival),
         }
     }
 
-    fn reject(&self, rejection: Rejection, source: Source, checked: &mut Checked) {
+    fn reject(&self, rejection: Rejection, arrival: &mut Arrival) {
         let code = rejection.code.as_str();
         self.counters.count_rejected(code, 1);
         if let Some(held_back) = self.warning_due(code) {
@@ -115,12 +162,12 @@ impl Intake {
                 cause = rejection.cause,
                 trace_id = rejection.trace_id,
                 id = rejection.id,
-                source = source.label(),
+                source = arrival.source.label(),
                 held_back,
                 "segment document refused"
             );
         }
-        checked.rejections.push(rejection);
+        arrival.checked.rejections.push(rejection);
     }
 }
 
@@ -148,61 +195,19 @@ pub(crate) fn epoch_time(now: SystemTime) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
-    use roentgen_model::{ServiceGraph, TraceId};
     use roentgen_ops::{ManualClock, Metrics};
-    use roentgen_store::{
-        Acknowledge, StoreStatus, SummaryPage, SummaryQuery, TimeRange, TraceDocuments, TraceStore,
-    };
 
     use super::*;
+    use crate::test_store::NarrowStore;
 
-    /// A store that takes one batch and fails to write it, and has no room for another.
-    #[derive(Debug, Default)]
-    struct FailingStore {
-        taken: Mutex<Vec<ReceivedDocument>>,
-    }
-
-    impl TraceStore for FailingStore {
-        fn append(
-            &self,
-            documents: Vec<ReceivedDocument>,
-            done: Acknowledge,
-        ) -> Result<(), StoreError> {
-            let mut taken = self.taken.lock().unwrap();
-            if !taken.is_empty() {
-                return Err(StoreError::Overloaded { documents: taken.len(), bytes: 0 });
-            }
-            *taken = documents;
-            done(Err(StoreError::Closed));
-            Ok(())
-        }
-
-        fn documents(&self, _: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
-            Err(StoreError::Closed)
-        }
-
-        fn summaries(&self, _: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError> {
-            Err(StoreError::Closed)
-        }
-
-        fn service_graph(&self, _: TimeRange) -> Result<ServiceGraph, StoreError> {
-            Err(StoreError::Closed)
-        }
-
-        fn status(&self) -> StoreStatus {
-            StoreStatus::default()
-        }
-
-        fn close(&self) {}
-    }
-
-    fn intake() -> (Intake, Arc<Counters>) {
+    fn intake() -> (Intake, Arc<NarrowStore>, Arc<Counters>) {
         let counters = Arc::new(Counters::new(Arc::new(Metrics::default())));
         let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(7));
-        let store = Arc::new(FailingStore::default());
-        (Intake::new(store, Arc::new(clock), Arc::clone(&counters)), counters)
+        let store = Arc::new(NarrowStore::default());
+        let as_store: Arc<dyn TraceStore> = store.clone();
+        let limits = OverloadLimits::default();
+        let intake = Intake::new(as_store, Arc::new(clock), Arc::clone(&counters), limits);
+        (intake, store, counters)
     }
 
     fn document(id: u32) -> String {
@@ -214,14 +219,16 @@ mod tests {
 
     #[test]
     fn documents_keep_their_bytes_and_get_the_time_of_their_arrival() {
-        let (intake, counters) = intake();
+        let (intake, _, counters) = intake();
         let check = |payload: String, expect: &[&str], rejected: usize| {
-            let checked = intake.check(payload.into_bytes(), Source::Udp);
-            let texts: Vec<_> = checked.accepted.iter().map(|d| d.bytes.as_slice()).collect();
+            let mut arrival = intake.arrival(Source::Udp);
+            intake.check(payload.into_bytes(), &mut arrival);
+            let checked = intake.finish(arrival);
+            let texts: Vec<_> = checked.accepted.iter().map(NewDocument::bytes).collect();
             assert_eq!(texts, expect.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
             assert_eq!(checked.rejections.len(), rejected);
             let arrival = Timestamp::from_micros(7_000_000);
-            assert!(checked.accepted.iter().all(|document| document.received == arrival));
+            assert!(checked.accepted.iter().all(|document| document.received() == arrival));
         };
         let (one, two) = (document(1), document(2));
         check(one.clone(), &[&one], 0);
@@ -234,25 +241,32 @@ mod tests {
         assert_eq!(rejected, [("ParseError", 1), ("MissingId", 1), ("InvalidSegment", 1)]);
     }
 
-    #[test]
-    fn losses_are_counted_by_reason() {
-        let (intake, counters) = intake();
-        let store = |count: u32| {
-            let documents = (0..count)
-                .flat_map(|id| intake.check(document(id).into_bytes(), Source::Http).accepted)
-                .collect();
-            intake.store(documents, Source::Http, |outcome| assert!(outcome.is_err()))
+    #[tokio::test(start_paused = true)]
+    async fn what_becomes_of_documents_is_counted() {
+        let (intake, store, counters) = intake();
+        let documents = |count: u32| {
+            let mut arrival = intake.arrival(Source::Http);
+            (0..count).for_each(|id| intake.check(document(id).into_bytes(), &mut arrival));
+            intake.finish(arrival).accepted
         };
-        assert!(store(3).is_ok());
-        assert!(store(2).is_err());
+        store.make_room();
+        assert!(intake.store(documents(4), Source::Http, |_| ()).await.is_ok());
+        assert!(intake.store(documents(2), Source::Http, |_| ()).await.is_err());
+        store.make_room();
+        store.break_disk();
+        let fails = |outcome: Result<(), StoreError>| assert!(outcome.is_err());
+        assert!(intake.store(documents(3), Source::Http, fails).await.is_ok());
         let rejected: Vec<_> = counters.rejected().collect();
         assert_eq!(rejected, [("store_overloaded", 2), ("store_failed", 3)]);
-        assert_eq!(counters.accepted(), 0);
+        assert_eq!(counters.accepted(), 4);
+        let text = counters.metrics.render();
+        let received = "roentgen_documents_received_total{source=\"http\"} 9";
+        assert!(text.contains(received), "{text}");
     }
 
     #[test]
     fn warnings_of_a_kind_are_held_back() {
-        let (intake, _) = intake();
+        let (intake, _, _) = intake();
         assert_eq!(intake.warning_due("x"), Some(0));
         assert_eq!(intake.warning_due("x"), None);
         assert_eq!(intake.warning_due("y"), Some(0));

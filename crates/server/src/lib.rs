@@ -33,6 +33,7 @@ pub use cli::{Cli, Command, HealthcheckArgs, SampleTrafficArgs, ServeArgs};
 pub use config::{Config, DEFAULT_BIND};
 pub use healthcheck::healthcheck;
 pub use http::HttpLimits;
+pub use intake::OverloadLimits;
 pub use listen::ListenError;
 pub use sample_traffic::sample_traffic;
 pub use serve::{Ended, serve};

@@ -19,15 +19,15 @@ use crate::intake::{Intake, epoch_time};
 use crate::listen::{ListenError, Sockets};
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
-use crate::udp::UdpReceiver;
+use crate::udp::{KernelDrops, UdpReceiver};
 use crate::work_pool::WorkPool;
 
 /// Queries that run at a time. More than there are processors, since some wait for the disk. Each
 /// holds one assembled trace at a time, and a reply that ends by its length or with that trace.
 const QUERIES_AT_A_TIME: usize = 8;
 
-/// Large bodies of segments that are parsed at a time, beside the queries. This takes some tens
-/// of milliseconds each and needs nothing but a processor.
+/// Large bodies of segments in unusual JSON that are read at a time, beside the queries. This takes
+/// some tens of milliseconds each and needs nothing but a processor.
 const BODIES_PARSED_AT_A_TIME: usize = 4;
 
 /// A server that listens.
@@ -68,15 +68,22 @@ impl Server {
         let options = StoreOptions {
             retention_age: config.retention_age,
             retention_bytes: config.retention_bytes,
-            index_bytes: config.index_bytes,
+            open_bytes: config.open_bytes,
+            cache_bytes: config.cache_bytes,
+            tuning: config.store_tuning.clone(),
             ..StoreOptions::new(&config.data_dir)
         };
         let store: Arc<dyn TraceStore> =
             Arc::new(EmbeddedStore::open(options, Arc::clone(&clock))?);
         let sampling = SamplingState::open(&config.data_dir)?;
         let counters = Arc::new(Counters::new(Arc::new(Metrics::default())));
-        let intake =
-            Arc::new(Intake::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&counters)));
+        let intake = Arc::new(Intake::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&counters),
+            config.overload_limits,
+        ));
+        let kernel_drops = Arc::new(KernelDrops::of(&sockets.udp));
         let address = sockets.address;
         let app = Arc::new(App {
             store,
@@ -84,6 +91,7 @@ impl Server {
             sampling,
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters: Arc::clone(&counters),
+            kernel_drops: Arc::clone(&kernel_drops),
             pool: WorkPool::new(QUERIES_AT_A_TIME),
             parsing: WorkPool::new(BODIES_PARSED_AT_A_TIME),
             address,
@@ -94,8 +102,9 @@ impl Server {
         let guard = Guard::new(address, &config.allowed_hosts);
         let router = router(Arc::clone(&app), guard, &config.http_limits);
         let open = counters.connections.clone();
-        let connections = Connections::start(sockets.tcp, router, open, config.http_limits, clock)?;
-        let receiver = UdpReceiver::start(sockets.udp, intake, counters)?;
+        let connections =
+            Connections::start(sockets.tcp, router, open, config.http_limits, Arc::clone(&clock))?;
+        let receiver = UdpReceiver::start(sockets.udp, kernel_drops, intake, counters, clock)?;
         Ok(Self { app, connections, receiver })
     }
 

@@ -1,16 +1,20 @@
-//! A real store for tests, which closes when it is told to.
+//! Stores for tests: a real one, which closes when it is told to, and one that has little room.
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use roentgen_model::{Document, ServiceGraph, TraceId};
+use roentgen_model::{ServiceGraph, TraceId};
 use roentgen_ops::{Clock as _, SystemClock};
 use roentgen_store::{
-    Acknowledge, EmbeddedStore, ReceivedDocument, StoreError, StoreOptions, StoreStatus,
+    Acknowledge, EmbeddedStore, NewDocument, Refused, StoreError, StoreOptions, StoreStatus,
     SummaryPage, SummaryQuery, TimeRange, TraceDocuments, TraceStore,
 };
 use serde_json::{Value, json};
 
 use crate::intake::epoch_time;
+
+mod narrow;
+
+pub(crate) use narrow::NarrowStore;
 
 /// The second in the ids of [`trace_id`], and the start of each [`document`].
 pub(crate) const START: u32 = 1_500_000_000;
@@ -39,6 +43,12 @@ pub(crate) fn document(number: u32, members: Value) -> Value {
     document
 }
 
+/// The segment of a trace, as it is handed to a store.
+pub(crate) fn new_document(number: u32) -> NewDocument {
+    let bytes = document(number, json!({})).to_string().into_bytes();
+    NewDocument::parse(bytes, epoch_time(SystemClock.now())).unwrap()
+}
+
 impl TestStore {
     pub(crate) fn new() -> Self {
         let directory = tempfile::TempDir::new().unwrap();
@@ -56,9 +66,7 @@ impl TestStore {
         let documents = documents
             .into_iter()
             .map(|document| {
-                let bytes = document.to_string().into_bytes();
-                let trace_id = Document::parse(&bytes).unwrap().trace_id;
-                ReceivedDocument { trace_id, received, bytes }
+                NewDocument::parse(document.to_string().into_bytes(), received).unwrap()
             })
             .collect();
         let (done, is_stored) = mpsc::channel();
@@ -76,11 +84,7 @@ impl TestStore {
 }
 
 impl TraceStore for TestStore {
-    fn append(
-        &self,
-        documents: Vec<ReceivedDocument>,
-        done: Acknowledge,
-    ) -> Result<(), StoreError> {
+    fn append(&self, documents: Vec<NewDocument>, done: Acknowledge) -> Result<(), Refused> {
         self.inner.append(documents, done)
     }
 

@@ -9,8 +9,25 @@ use crate::StoreError;
 /// A data directory that this process alone uses, until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct DataDirectory {
-    path: PathBuf,
+    directories: Directories,
     _lock: File,
+}
+
+/// Where everything is in a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Directories {
+    /// The segment log.
+    pub(crate) log: PathBuf,
+    /// What is derived from it: the manifest and the settled files, nothing else. It may be
+    /// deleted while no process uses the data directory.
+    pub(crate) settled: PathBuf,
+}
+
+impl Directories {
+    /// Those of a data directory.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { log: path.join("log"), settled: path.join("settled") }
+    }
 }
 
 impl DataDirectory {
@@ -34,14 +51,17 @@ impl DataDirectory {
                 return Err(StoreError::io("lock", &lock_path, error));
             }
         }
-        let log = path.join("log");
-        create_directory(&log).map_err(|error| StoreError::io("make directory", &log, error))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let directories = Directories::of(path);
+        for path in [&directories.log, &directories.settled] {
+            create_directory(path)
+                .map_err(|error| StoreError::io("make directory", path, error))?;
+        }
+        Ok(Self { directories, _lock: lock })
     }
 
-    /// Where the log files are.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.path.join("log")
+    /// Where everything is in it.
+    pub(crate) fn directories(&self) -> &Directories {
+        &self.directories
     }
 }
 
@@ -76,7 +96,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a").join("b");
         let first = DataDirectory::open(&path).unwrap();
-        assert!(first.log().is_dir());
+        let Directories { log, settled } = first.directories();
+        assert!(log.is_dir() && settled.is_dir());
         let message = DataDirectory::open(&path).unwrap_err().to_string();
         assert!(message.contains("a/b is in use by another process; stop"), "{message}");
         drop(first);

@@ -1,14 +1,15 @@
-//! The embedded engine: the log, the index, and three threads.
+//! The embedded engine, and its threads.
 //!
-//! * The *writer* takes groups of documents from the queue, writes and syncs them, enters them
-//!   in the index and acknowledges.
-//! * The *indexer* assembles traces that changed, for summaries and rollups.
-//! * *Retention* drops log files that are too old or too many.
+//! * The *writer* takes groups of documents from the queue, writes and syncs them, enters them in
+//!   the open set and acknowledges.
+//! * The *settler* writes traces that are quiet to settled files.
+//! * *Upkeep* drops log files that are too old or too many, and merges settled files.
+//!
+//! Queries run on the threads of their callers.
 
 #[cfg(test)]
 mod fault_tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -16,14 +17,15 @@ use roentgen_model::{ServiceGraph, TraceId};
 use roentgen_ops::Clock;
 
 use crate::data_directory::DataDirectory;
-use crate::index::StoredDocument;
-use crate::locking::{lock, read};
-use crate::log::{Disk, LogWriter, RealDisk, Recovered, recover};
-use crate::queue::{Append, Work};
-use crate::state::{Hidden, State};
+use crate::locking::lock;
+use crate::log::{Disk, RealDisk};
+use crate::queue::Append;
+use crate::state::State;
+use crate::writer::Writer;
 use crate::{
-    Acknowledge, ReceivedDocument, StoreError, StoreOptions, StoreStatus, SummaryPage,
-    SummaryQuery, TimeRange, TraceDocuments, TraceStore, indexer, retention, summaries,
+    Acknowledge, NewDocument, Refused, StoreError, StoreOptions, StoreStatus, SummaryPage,
+    SummaryQuery, TimeRange, TraceDocuments, TraceStore, query, recovery, retention, settling,
+    upkeep,
 };
 
 /// Storage in a directory of this machine.
@@ -37,42 +39,68 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store of a data directory, or makes it. Reads the whole log and assembles every
-    /// trace, so it takes some seconds for a million documents.
+    /// Opens the store of a data directory, or makes it. Reads the part of the log that has not
+    /// settled: well below a second. Where settled files are missing or damaged, more of the log
+    /// is read and settles again: some seconds for a million documents.
     ///
     /// # Errors
     /// [`StoreError::Locked`] when another process uses the directory,
-    /// [`StoreError::UnknownVersion`] when a newer program wrote it, [`StoreError::Io`] when it
-    /// cannot be read and written. Damage in the log is no error: it is skipped, logged and told
-    /// in [`StoreStatus`].
+    /// [`StoreError::UnknownVersion`] when a newer program wrote the log, [`StoreError::Io`] when
+    /// it cannot be read and written. Damage is no error: what is damaged of the log is skipped,
+    /// what is damaged of the rest is made anew; it is logged and told in [`StoreStatus`].
     pub fn open(options: StoreOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::open_on(options, clock, Arc::new(RealDisk))
+        let directory = DataDirectory::open(&options.directory)?;
+        Self::open_in(directory, options, clock, Arc::new(RealDisk))
     }
 
-    pub(crate) fn open_on(
+    /// Opens the store of a data directory that was locked before.
+    pub(crate) fn open_in(
+        directory: DataDirectory,
         options: StoreOptions,
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
     ) -> Result<Self, StoreError> {
         let begin = clock.instant();
-        let directory = Arc::new(DataDirectory::open(&options.directory)?);
-        let state = Arc::new(State::new(options, directory.log(), clock, disk));
-        let mut writer = fill_index(&state)?;
+        let (state, log) = recovery::open(&options, directory.directories(), &clock, &disk)?;
+        let state = Arc::new(state);
+        let mut writer = Writer::new(&state, log);
         if retention::is_rotation_due(&state) {
-            rotate(&state, &mut writer)?;
+            writer.rotate_on_demand(&state);
         }
         retention::enforce(&state);
-        indexer::take_in_log(&state);
-        let StoreStatus { traces, documents, log_files, log_bytes, .. } = state.status();
+        let StoreStatus { traces, documents, log_files, log_bytes, open_documents, .. } =
+            query::status(&state);
         let seconds = (state.clock.instant() - begin).as_secs_f64();
         let path = state.options.directory.display();
-        tracing::info!(%path, traces, documents, log_files, log_bytes, seconds, "store opened");
-
+        tracing::info!(
+            %path,
+            traces,
+            documents,
+            open_documents,
+            log_files,
+            log_bytes,
+            seconds,
+            "store opened"
+        );
         let store = Self { state, threads: Mutex::default() };
-        store.spawn("store-writer", &directory, |state| write_groups(state, writer))?;
-        store.spawn("store-indexer", &directory, indexer::run)?;
-        store.spawn("store-retention", &directory, retention::run)?;
+        let directory = Arc::new(directory);
+        store.spawn("store-writer", &directory, |state| writer.run(state))?;
+        store.spawn("store-settler", &directory, settling::run)?;
+        store.spawn("store-upkeep", &directory, upkeep::run)?;
+        settling::wake_if_worthwhile(&store.state);
         Ok(store)
+    }
+
+    /// Settles everything that is open when this is called, as the store does by itself with
+    /// traces that are quiet, when there are enough of them. Returns when that is on stable
+    /// storage.
+    ///
+    /// # Errors
+    /// When it could not be written. Nothing is lost by that: the documents are in the log.
+    /// [`StoreError::Closed`].
+    pub fn settle(&self) -> Result<(), StoreError> {
+        self.check_open()?;
+        settling::settle_everything(&self.state)
     }
 
     /// Drops what is older or more than the options allow, as the store does by itself within a
@@ -105,57 +133,45 @@ impl EmbeddedStore {
 }
 
 impl TraceStore for EmbeddedStore {
-    fn append(
-        &self,
-        documents: Vec<ReceivedDocument>,
-        done: Acknowledge,
-    ) -> Result<(), StoreError> {
-        self.state.check_sound()?;
-        let largest = documents.iter().map(|document| document.bytes.len()).max().unwrap_or(0);
-        if largest > roentgen_model::MAX_DOCUMENT_BYTES {
-            return Err(StoreError::DocumentTooLarge { bytes: largest });
+    fn append(&self, documents: Vec<NewDocument>, done: Acknowledge) -> Result<(), Refused> {
+        let append = Append { documents, done };
+        if let Err(failure) = self.state.check_sound() {
+            return Err(append.refuse(failure));
         }
-        let count = documents.len();
-        let result = self.state.queue.push(Append { documents, done });
-        if let Err(StoreError::Overloaded { .. }) = &result {
-            self.state.counters.overloaded_documents.add(count);
+        let result = self.state.queue.push(append);
+        if let Err(Refused { error: StoreError::Overloaded { .. }, documents, .. }) = &result {
+            self.state.counters.overloaded_documents.add(documents.len() as u64);
         }
         result
     }
 
     fn documents(&self, id: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
         self.check_open()?;
-        let Some(positions) = read(&self.state.index).documents_of(id) else { return Ok(None) };
-        let documents = self.state.read_documents(id, &positions, ..)?;
-        Ok(Some(TraceDocuments { id, documents, limit_exceeded: positions.is_full }))
+        query::documents(&self.state, id)
     }
 
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError> {
         self.check_open()?;
-        indexer::take_in_changes(&self.state)?;
-        Ok(summaries::page(&self.state.index, query))
+        query::summaries(&self.state, query)
     }
 
     fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
         self.check_open()?;
-        indexer::take_in_changes(&self.state)?;
-        let rollups = read(&self.state.index).rollups(range);
-        let mut sum = ServiceGraph::default();
-        rollups.iter().for_each(|rollup| sum.merge(rollup));
-        Ok(sum)
+        query::service_graph(&self.state, range)
     }
 
     fn status(&self) -> StoreStatus {
-        self.state.status()
+        query::status(&self.state)
     }
 
     fn close(&self) {
         self.state.queue.close();
         let mut threads = lock(&self.threads);
-        // What is not taken in stays so: the next opening makes the index anew. The writer waits
+        // What is open stays so: it is read from the log at the next opening. The writer waits
         // for room no more and stores what is queued.
-        self.state.backlog.close();
-        self.state.retention.close();
+        self.state.room.close();
+        self.state.settling.close();
+        self.state.upkeep.close();
         threads.drain(..).for_each(join);
     }
 }
@@ -171,92 +187,5 @@ impl Drop for EmbeddedStore {
 fn join(thread: JoinHandle<()>) {
     if thread.thread().id() != thread::current().id() && thread.join().is_err() {
         tracing::error!("a thread of the store panicked");
-    }
-}
-
-/// Reads the log into the index.
-fn fill_index(state: &State) -> Result<LogWriter, StoreError> {
-    let mut hidden = Hidden::default();
-    let (writer, damage) = state.change_index(|index| {
-        recover(&state.disk, &state.log_directory, |recovered| match recovered {
-            Recovered::File(file) => index.add_file(file),
-            Recovered::Document(stored) => hidden.count(&stored, index.add_document(&stored)),
-        })
-    })?;
-    state.report_hidden(hidden);
-    state.counters.set_damage(damage);
-    Ok(writer)
-}
-
-/// The writer thread.
-fn write_groups(state: &State, mut writer: LogWriter) {
-    loop {
-        match state.queue.next() {
-            Work::End => return,
-            Work::Rotate => {
-                if state.check_sound().is_ok() && !writer.is_empty() {
-                    let result = rotate(state, &mut writer);
-                    result.unwrap_or_else(|error| state.poison(error));
-                }
-            }
-            Work::Group(group) => {
-                state.backlog.wait_for_room();
-                let result = store_group(state, &mut writer, &group);
-                answer(state, group, &result);
-            }
-        }
-    }
-}
-
-/// Begins a new file.
-fn rotate(state: &State, writer: &mut LogWriter) -> Result<(), StoreError> {
-    let file = writer.rotate()?;
-    state.change_index(|index| index.add_file(file));
-    state.retention.wake();
-    Ok(())
-}
-
-/// Writes and syncs a group and enters it in the index. After a failure nothing is written ever
-/// again: see [`StoreError::Poisoned`].
-fn store_group(state: &State, writer: &mut LogWriter, group: &[Append]) -> Result<(), StoreError> {
-    state.check_sound()?;
-    let documents = || group.iter().flat_map(|append| &append.documents);
-    let is_complete =
-        writer.bytes() >= state.options.file_bytes() || retention::is_share_of_memory_used(state);
-    let written = if is_complete && !writer.is_empty() {
-        rotate(state, writer).and_then(|()| writer.append(documents()))
-    } else {
-        writer.append(documents())
-    };
-    let positions = match written {
-        Ok(positions) => positions,
-        Err(error) => {
-            state.poison(error);
-            return state.check_sound();
-        }
-    };
-    let count = positions.len();
-    let mut hidden = Hidden::default();
-    state.change_index(|index| {
-        for (document, position) in documents().zip(positions) {
-            let ReceivedDocument { trace_id, received, .. } = *document;
-            let stored = StoredDocument { trace_id, received, position };
-            hidden.count(&stored, index.add_document(&stored));
-        }
-    });
-    state.report_hidden(hidden);
-    state.counters.stored_documents.add(count);
-    state.counters.groups.add(usize::from(count > 0));
-    Ok(())
-}
-
-fn answer(state: &State, group: Vec<Append>, result: &Result<(), StoreError>) {
-    for Append { documents, done } in group {
-        let bytes = documents.iter().map(|document| document.bytes.len()).sum();
-        state.queue.release(documents.len(), bytes);
-        // A caller that panics must not take the writer, and so everyone's store, with it.
-        if catch_unwind(AssertUnwindSafe(|| done(result.clone()))).is_err() {
-            tracing::error!("a callback of an append panicked");
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use roentgen_model::MAX_DOCUMENT_BYTES;
+use crate::settled::SettledError;
 
 /// Why the store refused or failed. Cloned to every caller of a group that fails together.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,12 +18,6 @@ pub enum StoreError {
         /// Documents waiting.
         documents: usize,
         /// Their bytes.
-        bytes: usize,
-    },
-    /// The document is larger than X-Ray allows, so it was not validated.
-    #[error("a document of {bytes} bytes cannot be stored; at most {MAX_DOCUMENT_BYTES} can")]
-    DocumentTooLarge {
-        /// The size of the document.
         bytes: usize,
     },
     /// The store was closed.
@@ -49,6 +43,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What the operating system said.
         cause: Arc<io::Error>,
+    },
+    /// A settled file cannot be used, nor could it be made anew from the log just now.
+    #[error("{reason}; it is made anew from the log as soon as the disk allows")]
+    Settled {
+        /// The settled file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Another process has the data directory.
     #[error(
@@ -78,5 +80,10 @@ impl StoreError {
     /// Wraps what the operating system said with what was tried.
     pub(crate) fn io(action: &'static str, path: &Path, cause: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), cause: Arc::new(cause) }
+    }
+
+    /// Tells what is wrong with a settled file.
+    pub(crate) fn settled(error: SettledError) -> Self {
+        Self::Settled { path: error.path().to_owned(), reason: error.to_string() }
     }
 }

@@ -1,34 +1,53 @@
 //! Durable storage of traces behind one trait, and its embedded engine.
-
 //!
 //! [`TraceStore`] is all that the rest of Roentgen knows of storage. [`EmbeddedStore`] keeps the
-//! documents in a segment log, the only thing that is written; everything else is made from the
-//! log at opening and kept in memory. [`SettingsFile`] keeps what people change.
+//! documents in a segment log, the only place where they are and an acknowledgement comes from.
+//! What queries need besides is derived from it: in memory for traces that are open, in settled
+//! files for those that are quiet. [`SettingsFile`] keeps what people change.
 
-mod backlog;
+mod assembling;
+mod condition;
+mod counters;
 mod data_directory;
+mod derived;
+mod dictionary;
 mod engine;
 mod error;
-mod index;
-mod indexer;
-mod interner;
+mod extent;
+#[cfg(test)]
+mod failing_disk;
+mod live;
 mod locking;
 mod log;
+mod manifest;
+mod merging;
+mod new_document;
+mod open;
 mod options;
+mod query;
 mod queue;
+mod recovery;
+mod replacing;
 mod retention;
 mod settings;
+#[doc(hidden)]
+pub mod settled;
+mod settling;
+mod signal;
 mod state;
 mod status;
-mod summaries;
 mod trace_store;
+mod upkeep;
+mod writer;
 
+pub use condition::{AnnotationMatch, Condition, Limits, ServiceMatch, TextField, TextMatch};
 pub use engine::EmbeddedStore;
 pub use error::StoreError;
-pub use options::StoreOptions;
+pub use new_document::NewDocument;
+pub use options::{StoreOptions, Tuning};
 pub use settings::{SettingsError, SettingsFile};
 pub use status::StoreStatus;
 pub use trace_store::{
-    Acknowledge, Cursor, ReceivedDocument, SummaryPage, SummaryQuery, TimeRange, TimeRangeType,
-    TraceDocuments, TraceStore,
+    Acknowledge, Cursor, ReceivedDocument, Refused, SummaryPage, SummaryQuery, TimeRange,
+    TimeRangeType, TraceDocuments, TraceStore,
 };

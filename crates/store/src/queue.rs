@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Condvar, Mutex};
 
 use crate::locking::{lock, wait_while};
-use crate::{Acknowledge, ReceivedDocument, StoreError};
+use crate::{Acknowledge, NewDocument, Refused, StoreError};
 
 /// A group takes no more documents once it has this many bytes: 1 MB takes the disk about 4 ms,
 /// and larger writes bring little more throughput and much more waiting (measured).
@@ -13,7 +13,7 @@ const GROUP_BYTES: usize = 1 << 20;
 
 /// Documents of one caller, and how to answer.
 pub(crate) struct Append {
-    pub(crate) documents: Vec<ReceivedDocument>,
+    pub(crate) documents: Vec<NewDocument>,
     pub(crate) done: Acknowledge,
 }
 
@@ -53,19 +53,20 @@ impl Queue {
         Self { most_documents, most_bytes, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Queues documents, or refuses them at once. Whatever its size, an append finds room in an
-    /// empty queue: its memory is the caller's already.
-    pub(crate) fn push(&self, append: Append) -> Result<(), StoreError> {
+    /// Queues documents, or gives them back at once. Whatever its size, an append finds room in
+    /// an empty queue: its memory is the caller's already.
+    pub(crate) fn push(&self, append: Append) -> Result<(), Refused> {
+        let append_bytes = append.bytes();
         let mut state = lock(&self.state);
         if state.is_closed {
-            return Err(StoreError::Closed);
+            return Err(append.refuse(StoreError::Closed));
         }
         let documents = state.documents.saturating_add(append.documents.len());
-        let bytes = state.bytes.saturating_add(append.bytes());
+        let bytes = state.bytes.saturating_add(append_bytes);
         let is_too_much = documents > self.most_documents || bytes > self.most_bytes;
         if is_too_much && state.documents > 0 {
             let State { documents, bytes, .. } = *state;
-            return Err(StoreError::Overloaded { documents, bytes });
+            return Err(append.refuse(StoreError::Overloaded { documents, bytes }));
         }
         (state.documents, state.bytes) = (documents, bytes);
         state.appends.push_back(append);
@@ -124,9 +125,14 @@ impl Queue {
 }
 
 impl Append {
-    /// Bytes of the documents.
+    /// Memory of the documents.
     pub(crate) fn bytes(&self) -> usize {
-        self.documents.iter().map(|document| document.bytes.len()).sum()
+        self.documents.iter().map(NewDocument::memory).sum()
+    }
+
+    /// Gives everything back to the caller.
+    pub(crate) fn refuse(self, error: StoreError) -> Refused {
+        Refused { error, documents: self.documents, done: self.done }
     }
 }
 

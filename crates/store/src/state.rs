@@ -1,131 +1,131 @@
 //! What the threads of the engine share.
 
-use std::ops::{Bound, RangeBounds};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use roentgen_model::TraceId;
 use roentgen_ops::{Clock, HeldBack};
 
-use crate::backlog::Backlog;
-use crate::index::{DocumentPositions, Index, StoredDocument};
-use crate::indexer::Indexer;
+use crate::counters::Counters;
+use crate::data_directory::Directories;
+use crate::derived::Derived;
+use crate::extent::Extent;
+use crate::live::Live;
 use crate::locking::{read, write};
-use crate::log::{Damage, Disk, LogFile, Position, ReadError};
+use crate::log::{Disk, LogFiles, Position, ReadDocument, ReadError};
+use crate::open::OpenSet;
+use crate::query::{GraphCache, LargeTraces, SummaryCache};
 use crate::queue::Queue;
-use crate::retention::Signal;
-use crate::{ReceivedDocument, StoreError, StoreOptions, StoreStatus};
+use crate::settled::ColumnCache;
+use crate::signal::Signal;
+use crate::{StoreError, StoreOptions};
+
+/// How often a kind of trouble is logged; the line tells how many were held back.
+const WARNING_PERIOD: Duration = Duration::from_secs(60);
 
 /// The state of an open store. The order of its locks is in [`crate::locking`].
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) options: StoreOptions,
-    pub(crate) log_directory: PathBuf,
+    pub(crate) directories: Directories,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) indexer: Mutex<Indexer>,
-    pub(crate) index: RwLock<Index>,
+    pub(crate) derived: Mutex<Derived>,
+    pub(crate) gate: RwLock<()>,
+    live: RwLock<Arc<Live>>,
+    /// Whether documents may be in no settled file and not open. Changed behind the gate.
+    is_incomplete: AtomicBool,
+    pub(crate) log: LogFiles,
+    pub(crate) extent: Extent,
+    pub(crate) open: OpenSet,
     pub(crate) queue: Queue,
-    pub(crate) backlog: Backlog,
-    pub(crate) retention: Signal,
+    pub(crate) large: LargeTraces,
+    pub(crate) graphs: GraphCache,
+    pub(crate) summaries: SummaryCache,
+    pub(crate) cache: Arc<ColumnCache>,
+    /// Wakes the settler.
+    pub(crate) settling: Signal,
+    /// Wakes the writer when it waits for traces to settle.
+    pub(crate) room: Signal,
+    /// Wakes retention and merging.
+    pub(crate) upkeep: Signal,
     pub(crate) counters: Counters,
     failure: OnceLock<StoreError>,
     warnings: HeldBack,
-    is_index_limit_told: AtomicBool,
-}
-
-/// Counters since opening.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) stored_documents: Count,
-    pub(crate) groups: Count,
-    pub(crate) overloaded_documents: Count,
-    oversize_documents: Count,
-    pub(crate) expired_documents: Count,
-    unreadable_documents: Count,
-    damage: OnceLock<Damage>,
-}
-
-/// Documents that were stored together and are not shown.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hidden {
-    documents: usize,
-    newest: Option<TraceId>,
-}
-
-impl Hidden {
-    /// Counts a document unless it is shown.
-    pub(crate) fn count(&mut self, stored: &StoredDocument, is_shown: bool) {
-        if !is_shown {
-            self.documents += 1;
-            self.newest = Some(stored.trace_id);
-        }
-    }
-}
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-impl Count {
-    pub(crate) fn add(&self, more: usize) {
-        self.0.fetch_add(more as u64, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Counters {
-    /// Keeps what was found at opening.
-    pub(crate) fn set_damage(&self, damage: Damage) {
-        self.damage.get_or_init(|| damage);
-    }
 }
 
 impl State {
-    /// The state of a store with an empty index.
+    /// The state of a store in which nothing is open and nothing has settled.
     pub(crate) fn new(
         options: StoreOptions,
-        log_directory: PathBuf,
+        directories: Directories,
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
+        log: LogFiles,
+        derived: Derived,
     ) -> Self {
         Self {
             queue: Queue::new(options.queue_documents, options.queue_bytes),
-            index: RwLock::new(Index::new(options.trace_bytes)),
+            open: OpenSet::new(options.trace_bytes),
+            extent: Extent::new(derived.manifest.listing().log.clone()),
+            cache: Arc::new(ColumnCache::new(options.cache_bytes)),
             options,
-            log_directory,
+            directories,
             clock,
             disk,
-            indexer: Mutex::default(),
-            backlog: Backlog::default(),
-            retention: Signal::default(),
+            derived: Mutex::new(derived),
+            gate: RwLock::default(),
+            live: RwLock::default(),
+            is_incomplete: AtomicBool::new(false),
+            log,
+            large: LargeTraces::default(),
+            graphs: GraphCache::default(),
+            summaries: SummaryCache::default(),
+            settling: Signal::default(),
+            room: Signal::default(),
+            upkeep: Signal::default(),
             counters: Counters::default(),
             failure: OnceLock::new(),
-            warnings: HeldBack::new(Duration::from_secs(60)),
-            is_index_limit_told: AtomicBool::new(false),
+            warnings: HeldBack::new(WARNING_PERIOD),
         }
     }
 
-    /// Changes the index, and lets the threads know that wait for such a change.
-    pub(crate) fn change_index<R>(&self, change: impl FnOnce(&mut Index) -> R) -> R {
-        let mut index = write(&self.index);
-        let result = change(&mut index);
-        // Under the lock, so that nobody sees documents that are not counted yet.
-        self.backlog.set(index.work());
-        if index.index_bytes() > self.options.most_index_bytes() {
-            self.retention.wake();
-        }
-        result
+    /// The settled files that count now.
+    pub(crate) fn live(&self) -> Arc<Live> {
+        read(&self.live).clone()
+    }
+
+    /// Puts another list of settled files in the place of the one before. For who holds
+    /// [`State::derived`].
+    pub(crate) fn set_live(&self, live: Live) {
+        *write(&self.live) = Arc::new(live);
+    }
+
+    /// Notes whether documents may be in no settled file and not open.
+    pub(crate) fn set_incomplete(&self, is_incomplete: bool) {
+        self.is_incomplete.store(is_incomplete, Ordering::SeqCst);
+    }
+
+    /// Whether documents may be in no settled file and not open. For who stands in the gate.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.is_incomplete.load(Ordering::SeqCst)
+    }
+
+    /// Forgets what queries keep of settled files and traces that may be others now.
+    pub(crate) fn forget_queries(&self) {
+        self.graphs.clear();
+        self.large.clear();
     }
 
     /// Fails once writing has failed.
     pub(crate) fn check_sound(&self) -> Result<(), StoreError> {
         self.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+
+    /// Why nothing is stored any more.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.get().map(ToString::to_string)
     }
 
     /// Lets no document be stored any more.
@@ -138,64 +138,49 @@ impl State {
         self.failure.get_or_init(|| failure);
     }
 
-    /// Reads back documents of a trace. Damaged ones are left out and reported.
-    pub(crate) fn read_documents(
+    /// What was read at a place of the log, if it can be used; else it is counted and reported,
+    /// unless it has gone with its file.
+    pub(crate) fn readable(
         &self,
         id: TraceId,
-        documents: &DocumentPositions,
-        range: impl RangeBounds<usize>,
-    ) -> Result<Vec<ReceivedDocument>, StoreError> {
-        let mut received = Vec::new();
-        for (file, position) in located(documents, range) {
-            match file.read(position, id) {
-                Ok(document) => received.push(document),
-                Err(ReadError::Io(error)) => {
-                    return Err(StoreError::io("read log file", &file.path, error));
-                }
-                Err(error) => self.report_unreadable(id, file, position, &error),
-            }
-        }
-        Ok(received)
-    }
-
-    /// Reads back documents of a trace; with how many could not be read, which are reported.
-    pub(crate) fn read_readable_documents(
-        &self,
-        id: TraceId,
-        documents: &DocumentPositions,
-        range: impl RangeBounds<usize>,
-    ) -> (Vec<ReceivedDocument>, usize) {
-        let (mut received, mut unreadable) = (Vec::new(), 0);
-        for (file, position) in located(documents, range) {
-            match file.read(position, id) {
-                Ok(document) => received.push(document),
-                Err(error) => {
-                    unreadable += 1;
-                    self.report_unreadable(id, file, position, &error);
-                }
-            }
-        }
-        (received, unreadable)
-    }
-
-    fn report_unreadable(&self, id: TraceId, file: &LogFile, at: Position, error: &ReadError) {
+        position: Position,
+        document: Result<ReadDocument, ReadError>,
+    ) -> Option<ReadDocument> {
+        let error = match document {
+            Ok(document) => return Some(document),
+            Err(ReadError::Gone) => return None,
+            Err(error) => error,
+        };
         self.counters.unreadable_documents.add(1);
-        if let Some(held_back) = self.warnings.admit("unreadable", self.clock.instant()) {
+        if let Some(held_back) = self.warning_due("unreadable") {
             tracing::error!(
                 trace_id = %id,
-                file = %file.path.display(),
-                offset = at.offset,
+                file = %self.log_path(position),
+                offset = position.offset(),
                 %error,
                 held_back,
                 "a document could not be read back and is left out of its trace"
             );
         }
+        None
+    }
+
+    /// An error of reading the log.
+    pub(crate) fn log_error(&self, position: Position, error: std::io::Error) -> StoreError {
+        let file = self.log.get(position.file());
+        let path = file.as_ref().map_or(self.directories.log.as_path(), |file| &file.path);
+        StoreError::io("read log file", path, error)
+    }
+
+    fn log_path(&self, position: Position) -> String {
+        let file = self.log.get(position.file());
+        file.map_or_else(String::new, |file| file.path.display().to_string())
     }
 
     /// Counts and reports documents that were read back but cannot be used.
     pub(crate) fn report_unusable(&self, id: TraceId, documents: usize) {
-        self.counters.unreadable_documents.add(documents);
-        if let Some(held_back) = self.warnings.admit("unusable", self.clock.instant()) {
+        self.counters.unreadable_documents.add(documents as u64);
+        if let Some(held_back) = self.warning_due("unusable") {
             tracing::error!(
                 trace_id = %id,
                 documents,
@@ -205,14 +190,15 @@ impl State {
         }
     }
 
-    /// Counts and reports documents that were stored but are not shown.
-    pub(crate) fn report_hidden(&self, hidden: Hidden) {
-        let Some(id) = hidden.newest else { return };
-        self.counters.oversize_documents.add(hidden.documents);
-        if let Some(held_back) = self.warnings.admit("oversize", self.clock.instant()) {
+    /// Counts and reports documents that were stored but are not shown; `newest` is the trace of
+    /// one of them.
+    pub(crate) fn report_hidden(&self, documents: u64, newest: Option<TraceId>) {
+        let Some(id) = newest else { return };
+        self.counters.oversize_documents.add(documents);
+        if let Some(held_back) = self.warning_due("oversize") {
             tracing::warn!(
                 trace_id = %id,
-                documents = hidden.documents,
+                documents,
                 trace_bytes = self.options.trace_bytes,
                 held_back,
                 "documents are stored but not shown: their traces have reached the largest size"
@@ -220,64 +206,16 @@ impl State {
         }
     }
 
-    /// Reports that retention could not do its work.
-    pub(crate) fn report_unremovable(&self, error: &StoreError) {
-        if let Some(held_back) = self.warnings.admit("unremovable", self.clock.instant()) {
-            tracing::error!(%error, held_back, "an expired log file could not be removed");
+    /// Counts and reports a defect of this program that background work goes on after.
+    pub(crate) fn report_panic(&self, work: &'static str) {
+        self.counters.panics.add(1);
+        if let Some(held_back) = self.warning_due(work) {
+            tracing::error!(work, held_back, "a defect of the store was met; the work goes on");
         }
     }
 
-    /// Tells once that memory is what bounds the store.
-    pub(crate) fn report_index_limit(&self) {
-        if !self.is_index_limit_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                index_bytes = self.options.index_bytes,
-                "the index has reached its largest size: traces are dropped before their age and \
-                 the bytes of the log demand it; allow more index bytes to keep more"
-            );
-        }
+    /// Whether a warning of this kind is due, and how many were held back since the last.
+    pub(crate) fn warning_due(&self, kind: &'static str) -> Option<u64> {
+        self.warnings.admit(kind, self.clock.instant())
     }
-
-    /// Everything for operators.
-    pub(crate) fn status(&self) -> StoreStatus {
-        let extent = read(&self.index).extent();
-        let (pending_documents, pending_bytes) = self.queue.pending();
-        let damage = self.counters.damage.get().copied().unwrap_or_default();
-        StoreStatus {
-            traces: extent.traces,
-            documents: extent.documents,
-            log_files: extent.files,
-            log_bytes: extent.bytes,
-            oldest: extent.received.map(|(oldest, _)| oldest),
-            newest: extent.received.map(|(_, newest)| newest),
-            pending_documents,
-            pending_bytes,
-            unindexed_documents: extent.unindexed_documents,
-            index_bytes: extent.index_bytes,
-            stored_documents_total: self.counters.stored_documents.get(),
-            groups_total: self.counters.groups.get(),
-            overloaded_documents_total: self.counters.overloaded_documents.get(),
-            damaged_stretches_total: damage.stretches,
-            damaged_bytes_total: damage.bytes,
-            torn_bytes_total: damage.torn_bytes,
-            unreadable_documents_total: self.counters.unreadable_documents.get(),
-            oversize_documents_total: self.counters.oversize_documents.get(),
-            expired_documents_total: self.counters.expired_documents.get(),
-            failure: self.failure.get().map(ToString::to_string),
-        }
-    }
-}
-
-/// The documents of a range with their files.
-fn located(
-    documents: &DocumentPositions,
-    range: impl RangeBounds<usize>,
-) -> impl Iterator<Item = (&LogFile, Position)> {
-    let range: (Bound<usize>, Bound<usize>) =
-        (range.start_bound().cloned(), range.end_bound().cloned());
-    let positions = documents.positions.get(range).unwrap_or_default();
-    positions.iter().filter_map(|&position| {
-        let file = documents.files.iter().find(|file| file.number == position.file)?;
-        Some((&**file, position))
-    })
 }

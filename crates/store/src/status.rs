@@ -5,9 +5,10 @@ use roentgen_model::Timestamp;
 /// Sizes, ages and counters of a store. Counters count since the store was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
-    /// Traces that can be queried.
+    /// Traces that can be queried. One that had settled and goes on counts twice until it
+    /// settles again.
     pub traces: usize,
-    /// Documents that can be queried.
+    /// Documents in the log, hidden ones included.
     pub documents: u64,
     /// Log files.
     pub log_files: usize,
@@ -21,23 +22,48 @@ pub struct StoreStatus {
     pub pending_documents: usize,
     /// Bytes of the documents waiting for the disk.
     pub pending_bytes: usize,
-    /// Documents that are stored but not yet in summaries and service graph. A query takes them
-    /// in first, but for those of large traces that wait for their turn.
-    pub unindexed_documents: usize,
-    /// Estimate of the memory that index, summaries and rollups take, in bytes.
-    pub index_bytes: u64,
+    /// Traces with documents that have not settled.
+    pub open_traces: usize,
+    /// Documents that have not settled.
+    pub open_documents: u64,
+    /// Estimate of the memory that they take, in bytes.
+    pub open_bytes: u64,
+    /// Documents of large traces that lists and graphs do not show yet.
+    pub resting_documents: usize,
+    /// Settled files.
+    pub settled_files: usize,
+    /// Their bytes.
+    pub settled_bytes: u64,
+    /// Memory of what queries have read of settled files, in bytes.
+    pub cache_bytes: u64,
+    /// Bytes of the dictionary that documents are compressed with; 0 while there is none.
+    pub dictionary_bytes: u64,
     /// Documents acknowledged.
     pub stored_documents_total: u64,
     /// Groups of documents written, each with one fsync.
     pub groups_total: u64,
     /// Documents refused since the queue was full.
     pub overloaded_documents_total: u64,
-    /// Stretches of damaged bytes that were skipped when the log was read at opening.
+    /// Times traces settled, each with settled files published.
+    pub settles_total: u64,
+    /// Times that settling failed; it is tried again.
+    pub failed_settles_total: u64,
+    /// Times that settled files were merged.
+    pub merges_total: u64,
+    /// Times that merging failed; it is tried again.
+    pub failed_merges_total: u64,
+    /// Documents that had not settled and were read from the log when the store was opened.
+    pub replayed_documents_total: u64,
+    /// Stretches of damaged bytes of the log that were skipped.
     pub damaged_stretches_total: u64,
     /// Their bytes.
     pub damaged_bytes_total: u64,
     /// Bytes of an unfinished write cut off at opening.
     pub torn_bytes_total: u64,
+    /// Settled files found damaged or missing; what they told was made anew from the log.
+    pub damaged_settled_files_total: u64,
+    /// Times the manifest was found damaged at opening.
+    pub damaged_manifests_total: u64,
     /// Times a document could not be read back or parsed and was left out of its trace.
     pub unreadable_documents_total: u64,
     /// Documents kept in the log that were not shown when they were stored, or found at opening,
@@ -45,6 +71,8 @@ pub struct StoreStatus {
     pub oversize_documents_total: u64,
     /// Documents dropped with their log file by retention.
     pub expired_documents_total: u64,
+    /// Times that background work met a defect of this program and was begun anew.
+    pub panics_total: u64,
     /// Why documents are refused since writing failed; `None` while all is well.
     pub failure: Option<String>,
 }

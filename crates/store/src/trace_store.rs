@@ -11,7 +11,7 @@ use roentgen_model::{
     Document, Names, ServiceGraph, Timestamp, Trace, TraceId, TraceSummary, assemble,
 };
 
-use crate::{StoreError, StoreStatus};
+use crate::{Condition, NewDocument, StoreError, StoreStatus};
 
 /// Called once, from a thread of the store, when documents are on stable storage, or with why
 /// they are not. It should hand over and return: every later acknowledgement waits behind it.
@@ -22,14 +22,11 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// Queues documents for durable storage and returns at once. `done` is called after they are
     /// on stable storage, or with why they are not. Many callers share one fsync.
     ///
-    /// The documents must be ones that [`roentgen_model::Document::parse`] accepts.
-    ///
     /// # Errors
-    /// When nothing was queued; `done` is then never called. [`StoreError::Overloaded`] when the
-    /// bounded queue is full, [`StoreError::DocumentTooLarge`], [`StoreError::Poisoned`] after
+    /// When nothing was queued; everything is given back, and `done` was not called.
+    /// [`StoreError::Overloaded`] when the bounded queue is full, [`StoreError::Poisoned`] after
     /// the disk has failed, [`StoreError::Closed`].
-    fn append(&self, documents: Vec<ReceivedDocument>, done: Acknowledge)
-    -> Result<(), StoreError>;
+    fn append(&self, documents: Vec<NewDocument>, done: Acknowledge) -> Result<(), Refused>;
 
     /// The documents of a trace, `None` when it has none. Sees everything acknowledged before the
     /// call.
@@ -44,14 +41,14 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// and the pause is ten times as long as the last one took, at most 5 seconds.
     ///
     /// # Errors
-    /// [`StoreError::Closed`].
+    /// [`StoreError::Io`] when the disk fails, [`StoreError::Closed`].
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError>;
 
     /// The service graph of all requests that began in a minute which the range touches. Sees
     /// what [`TraceStore::summaries`] sees.
     ///
     /// # Errors
-    /// [`StoreError::Closed`].
+    /// As [`TraceStore::summaries`].
     fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError>;
 
     /// Sizes, ages and counters for operators.
@@ -63,6 +60,25 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// Not to be called from an [`Acknowledge`] callback.
     fn close(&self);
+}
+
+/// What the store did not take, all of it given back: to try again later, or to tell the caller.
+pub struct Refused {
+    /// Why.
+    pub error: StoreError,
+    /// The documents.
+    pub documents: Vec<NewDocument>,
+    /// How their caller wants to be answered; it was not called.
+    pub done: Acknowledge,
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("error", &self.error)
+            .field("documents", &self.documents.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A document and when it came.
@@ -155,9 +171,12 @@ pub struct SummaryQuery<'a> {
     pub after: Option<Cursor>,
     /// Most summaries in the page.
     pub limit: usize,
-    /// Most summaries to look at for the page; bounds the time that a rare match takes.
+    /// About how many summaries to look at for the page; bounds the time that a rare match takes.
+    /// A page is not ended within a group of some thousand summaries that are looked at together.
     pub scan_limit: usize,
-    /// Which summaries are wanted. Called without any lock held.
+    /// What must hold of a summary. Most of what does not match is passed over quickly.
+    pub conditions: &'a [Condition],
+    /// What else is wanted of it, asked when all conditions hold. Called without any lock held.
     pub matches: &'a (dyn Fn(&TraceSummary) -> bool + Sync),
 }
 
@@ -169,6 +188,7 @@ impl fmt::Debug for SummaryQuery<'_> {
             .field("after", &self.after)
             .field("limit", &self.limit)
             .field("scan_limit", &self.scan_limit)
+            .field("conditions", &self.conditions)
             .finish_non_exhaustive()
     }
 }
@@ -180,9 +200,9 @@ impl fmt::Debug for SummaryQuery<'_> {
 /// credible second and an earlier segment came late) may be told twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
-    /// [`TraceSummary::time`] of the last trace that was looked at.
+    /// [`TraceSummary::time`] of the last trace that was looked at, or a time behind it.
     pub time: Timestamp,
-    /// Its id.
+    /// The id, with which it is a place in the order, not always that of a trace.
     pub id: TraceId,
 }
 
@@ -191,7 +211,7 @@ pub struct Cursor {
 pub struct SummaryPage {
     /// The summaries that match, newest first.
     pub summaries: Vec<Arc<TraceSummary>>,
-    /// How many summaries of traces in the range were looked at.
+    /// How many summaries of traces in the range were looked at or passed over by conditions.
     pub scanned: usize,
     /// Where the next page begins; `None` when everything was looked at.
     pub next: Option<Cursor>,

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use roentgen_model::{Timestamp, TraceId};
 use roentgen_ops::ManualClock;
-use roentgen_store::{EmbeddedStore, ReceivedDocument, StoreOptions, TraceStore as _};
+use roentgen_store::{EmbeddedStore, NewDocument, StoreOptions, TraceStore as _};
 
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
@@ -33,15 +33,20 @@ impl Output {
     }
 }
 
-fn document(trace: u32, padding: usize) -> ReceivedDocument {
-    let mut id = [1; 16];
-    id[12..].copy_from_slice(&trace.to_be_bytes());
-    let trace_id = TraceId::from_bytes(id);
+fn document(trace: u32, padding: usize) -> NewDocument {
+    let trace_id = id(trace);
     let text = format!(
         r#"{{"trace_id":"{trace_id}","id":"00000000000000aa","name":"app","start_time":1,"end_time":2,"metadata":{{"padding":"{}"}}}}"#,
         "x".repeat(padding)
     );
-    ReceivedDocument { trace_id, received: Timestamp::default(), bytes: text.into_bytes() }
+    let document = NewDocument::parse(text.into_bytes(), Timestamp::default());
+    document.expect("a segment with all that it needs")
+}
+
+fn id(trace: u32) -> TraceId {
+    let mut id = [1; 16];
+    id[12..].copy_from_slice(&trace.to_be_bytes());
+    TraceId::from_bytes(id)
 }
 
 #[test]
@@ -53,12 +58,11 @@ fn operators_learn_why_documents_are_not_shown() {
     let clock = Arc::new(ManualClock::starting_at(UNIX_EPOCH));
     let options = StoreOptions {
         trace_bytes: 5000,
-        index_bytes: 256 << 10,
-        retention_bytes: u64::MAX,
+        retention_bytes: 16 << 10,
         ..StoreOptions::new(directory.path())
     };
-    let store = EmbeddedStore::open(options, clock.clone()).unwrap();
-    let append = |documents: Vec<ReceivedDocument>| {
+    let store = EmbeddedStore::open(options.clone(), clock.clone()).unwrap();
+    let append = |documents: Vec<NewDocument>| {
         let (sender, receiver) = mpsc::channel();
         store.append(documents, Box::new(move |result| sender.send(result).unwrap())).unwrap();
         receiver.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
@@ -69,7 +73,7 @@ fn operators_learn_why_documents_are_not_shown() {
     assert_eq!(output.lines(hidden), [""; 0]);
     append(vec![document(1, 2000); 3]);
     let [line] = &output.lines(hidden)[..] else { panic!("{:?}", output.lines(hidden)) };
-    let id = document(1, 0).trace_id;
+    let id = id(1);
     for part in ["WARN", &format!("trace_id={id}"), "documents=3", "held_back=0"] {
         assert!(line.contains(part), "{line}");
     }
@@ -79,16 +83,23 @@ fn operators_learn_why_documents_are_not_shown() {
     append(vec![document(1, 2000)]);
     assert!(output.lines(hidden)[1].contains("held_back=1"), "{:?}", output.lines(hidden));
 
-    let limit = "the index has reached its largest size";
-    assert_eq!(output.lines(limit), [""; 0]);
     for n in 0..40 {
         append((0..50).map(|m| document(2 + n * 50 + m, 0)).collect());
         store.enforce_retention();
     }
-    let lines = output.lines(limit);
-    assert_eq!(lines.len(), 1, "told once: {lines:?}");
-    assert!(lines[0].contains("WARN") && lines[0].contains("index_bytes=262144"), "{lines:?}");
     let removed = output.lines("expired log file removed");
     assert!(removed.len() > 1, "{removed:?}");
-    assert!(removed.iter().all(|line| line.contains("reason=IndexBytes")), "{removed:?}");
+    assert!(removed.iter().all(|line| line.contains("reason=LogBytes")), "{removed:?}");
+
+    // A settled file that is damaged is named.
+    store.settle().unwrap();
+    store.close();
+    let settled = directory.path().join("settled");
+    let files = std::fs::read_dir(&settled).unwrap().map(|entry| entry.unwrap().path());
+    let file = files.into_iter().find(|path| path.extension().is_some()).unwrap();
+    std::fs::write(&file, b"no settled file").unwrap();
+    drop(EmbeddedStore::open(options, clock).unwrap());
+    let lines = output.lines("a settled file cannot be used");
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.contains("ERROR") && line.contains(file.to_str().unwrap()), "{line}");
 }

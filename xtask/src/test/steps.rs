@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::outcome::Outcome;
 use crate::tidy;
 use crate::workspace::{
-    cargo, command, has_program, release_binary, release_build, root, target_directory,
+    PARQUET, cargo, command, has_program, release_binary, release_build, root, target_directory,
 };
 
 /// One check with a name to select it by.
@@ -52,15 +52,19 @@ fn tidy_step() -> anyhow::Result<Outcome> {
 }
 
 fn clippy() -> anyhow::Result<Outcome> {
-    run_all([cargo_with(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])])
+    let all = ["clippy", "--workspace", "--all-targets", "--features", PARQUET];
+    // The default leaves a feature out, and must do without it.
+    let default = ["clippy", "--package", "roentgen-server"];
+    let strict = |arguments: &[&str]| cargo_with(&[arguments, &["--", "-D", "warnings"]].concat());
+    run_all([strict(&all), strict(&default)])
 }
 
 fn unit() -> anyhow::Result<Outcome> {
-    run_all([cargo_with(&["test", "--workspace"])])
+    run_all([cargo_with(&["test", "--workspace", "--features", PARQUET])])
 }
 
 fn doc() -> anyhow::Result<Outcome> {
-    let mut doc = cargo_with(&["doc", "--workspace", "--no-deps"]);
+    let mut doc = cargo_with(&["doc", "--workspace", "--no-deps", "--features", PARQUET]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run_all([doc])
 }

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("roentgen-otlp", &["roentgen-model"]),
     ("roentgen-load", &["roentgen-model", "roentgen-protocol", "roentgen-sigv4"]),
     ("roentgen-store", &["roentgen-model", "roentgen-filter", "roentgen-ops"]),
+    ("roentgen-export", &["roentgen-model", "roentgen-ops", "roentgen-store"]),
     ("roentgen-daemon", &["roentgen-protocol", "roentgen-sigv4", "roentgen-ops"]),
     ("roentgen-sdk", &["roentgen-model", "roentgen-protocol", "roentgen-sampling"]),
     (
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "roentgen-console",
             "roentgen-daemon",
+            "roentgen-export",
             "roentgen-filter",
             "roentgen-load",
             "roentgen-model",

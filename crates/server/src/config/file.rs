@@ -28,14 +28,19 @@ enum Value {
 }
 
 impl FileValues {
-    /// Reads a file, noting every fault.
-    pub(super) fn read(path: &Path, keys: &[&str], faults: &mut ConfigFaults) -> Self {
+    /// Reads a file, noting every fault. Keys that are `gone` are read but not suggested.
+    pub(super) fn read(
+        path: &Path,
+        keys: &[&str],
+        gone: &[&str],
+        faults: &mut ConfigFaults,
+    ) -> Self {
         let path_text = path.display().to_string();
         let mut values = BTreeMap::new();
         match read_yaml(path) {
             Ok(found) => {
                 for (key, value) in found {
-                    match check(&key, value, keys) {
+                    match check(&key, value, keys, gone) {
                         Ok(text) => {
                             values.insert(key, text);
                         }
@@ -71,8 +76,8 @@ fn read_yaml(path: &Path) -> Result<BTreeMap<String, Value>, String> {
         .map_err(|_| "expected keys and values, e.g. bind: 127.0.0.1:2000".to_owned())
 }
 
-fn check(key: &str, value: Value, keys: &[&str]) -> Result<String, String> {
-    if !keys.contains(&key) {
+fn check(key: &str, value: Value, keys: &[&str], gone: &[&str]) -> Result<String, String> {
+    if !keys.contains(&key) && !gone.contains(&key) {
         return Err(match nearest_name(key, keys) {
             Some(near) => format!("{key} is not a known key; did you mean {near}?"),
             None => format!("{key} is not a known key; known are {}", keys.join(", ")),

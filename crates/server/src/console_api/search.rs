@@ -148,6 +148,7 @@ impl Search {
             after,
             limit,
             scan_limit: MAX_SCANNED,
+            conditions: &[],
             matches: &|summary| self.criteria.matches(summary),
         });
         let page = page.map_err(|error| store_failure(&error))?;

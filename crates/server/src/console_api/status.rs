@@ -21,6 +21,8 @@ pub(super) struct Status {
     documents_accepted: u64,
     documents_rejected: u64,
     rejected_by_reason: BTreeMap<&'static str, u64>,
+    /// Datagrams that the kernel dropped: nobody knows what was in them.
+    datagrams_dropped: u64,
     last_document_at: Option<f64>,
     traces: usize,
     store_bytes: u64,
@@ -48,6 +50,7 @@ impl Status {
             documents_accepted: app.counters.accepted(),
             documents_rejected: rejected_by_reason.values().sum(),
             rejected_by_reason,
+            datagrams_dropped: app.kernel_drops.total(),
             last_document_at: store.newest.map(Timestamp::as_seconds),
             traces: store.traces,
             store_bytes: store.log_bytes,

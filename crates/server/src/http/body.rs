@@ -7,10 +7,15 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use roentgen_protocol::{ApiError, ErrorKind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::HttpLimits;
+
+/// Most memory that is set aside since a client says that so much will come. Longer bodies take
+/// more as they come.
+const ANNOUNCED_BYTES: usize = 256 << 10;
 
 /// The memory for bodies, and their time.
 #[derive(Clone, Debug)]
@@ -78,6 +83,14 @@ async fn collect(
             return Err(ApiError::new(ErrorKind::RequestTooLarge, message));
         }
         held.merge(budget.take(data.len())?);
+        if bytes.is_empty() {
+            if body.is_end_stream() {
+                // All in one piece: it need not be copied.
+                return Ok(BudgetedBody { bytes: data, _held: held });
+            }
+            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            bytes.reserve(data.len().saturating_add(announced).min(ANNOUNCED_BYTES));
+        }
         bytes.extend_from_slice(&data);
     }
     Ok(BudgetedBody { bytes: bytes.freeze(), _held: held })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use roentgen_model::Rejection;
 use roentgen_protocol::{
-    ApiError, PutTraceSegmentsReply, PutTraceSegmentsRequest, UnprocessedTraceSegment,
+    ApiError, NextString, PutTraceSegmentsReply, PutTraceSegmentsRequest, SegmentStrings,
+    UnprocessedTraceSegment,
 };
 use tokio::sync::oneshot;
 
@@ -15,8 +16,13 @@ use crate::counters::Source;
 use crate::intake::{Checked, Intake};
 use crate::json;
 
-/// Bodies up to this size are parsed where they are: that takes less than half a millisecond.
-const PARSED_INLINE_BYTES: usize = 64 << 10;
+/// After so many bytes of documents others get a turn on the async thread: reading and checking
+/// them takes less than half a millisecond. Handing them to another thread instead would take
+/// longer than the work of most calls.
+const TURN_BYTES: usize = 64 << 10;
+
+/// Bodies that are not plain are read in one go, up to this size where they are.
+const READ_INLINE_BYTES: usize = TURN_BYTES;
 
 /// Most refused documents that a reply names, with parts of this length. A call of fifty strings
 /// has fewer, unless they are arrays of crumbs; and an id of sixteen digits is short, unless it is
@@ -28,24 +34,78 @@ const MAX_MESSAGE_CHARACTERS: usize = 500;
 /// Stores segments. Answers when they are on stable storage; documents that are refused come back
 /// in the reply, and do not keep the others from being stored.
 pub(super) async fn put_trace_segments(app: &Arc<App>, body: Bytes) -> Result<Vec<u8>, ApiError> {
-    let checked = if body.len() <= PARSED_INLINE_BYTES {
-        check(&app.intake, &body)?
-    } else {
-        let intake = Arc::clone(&app.intake);
-        app.parsing.run(move || check(&intake, &body)).await?
+    let documents = match read_plain(&body).await {
+        Some(documents) => documents,
+        None if body.len() <= READ_INLINE_BYTES => read_any(&body)?,
+        None => app.parsing.run(move || read_any(&body)).await?,
     };
-    let Checked { accepted, rejections } = checked;
+    let Checked { accepted, rejections } = check(&app.intake, documents).await;
     if !accepted.is_empty() {
         let (done, is_stored) = oneshot::channel();
         let stored = app.intake.store(accepted, Source::Http, move |outcome| {
             // A caller that went away does not want to know any more.
             let _ = done.send(outcome);
         });
-        stored.map_err(|error| store_failure(&error))?;
+        stored.await.map_err(|error| store_failure(&error))?;
         let outcome = is_stored.await.unwrap_or(Err(roentgen_store::StoreError::Closed));
         outcome.map_err(|error| store_failure(&error))?;
     }
     json::write(&PutTraceSegmentsReply { unprocessed_trace_segments: unprocessed(rejections) })
+}
+
+/// The documents of a body as SDKs write it; `None` for every other, right or wrong.
+async fn read_plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut strings = SegmentStrings::open(body)?;
+    let mut documents = Vec::new();
+    let mut turn = Turn::default();
+    loop {
+        let begin = strings.position();
+        match strings.next_string() {
+            NextString::Document(document) => documents.push(document),
+            NextString::End => return Some(documents),
+            NextString::NotPlain => return None,
+        }
+        turn.spend(strings.position() - begin).await;
+    }
+}
+
+/// The documents of any body.
+fn read_any(body: &[u8]) -> Result<Vec<Vec<u8>>, ApiError> {
+    let request: PutTraceSegmentsRequest = read_request(body)?;
+    let documents = required("TraceSegmentDocuments", request.trace_segment_documents)?;
+    let most = PutTraceSegmentsRequest::MAX_DOCUMENTS;
+    if documents.len() > most {
+        return Err(ApiError::invalid(format!("Exceeding maximum segment count: {most}")));
+    }
+    Ok(documents.into_iter().map(String::into_bytes).collect())
+}
+
+async fn check(intake: &Intake, documents: Vec<Vec<u8>>) -> Checked {
+    let mut arrival = intake.arrival(Source::Http);
+    let mut turn = Turn::default();
+    for document in documents {
+        let bytes = document.len();
+        intake.check(document, &mut arrival);
+        turn.spend(bytes).await;
+    }
+    intake.finish(arrival)
+}
+
+/// A stretch of work on an async thread.
+#[derive(Debug, Default)]
+struct Turn {
+    bytes: usize,
+}
+
+impl Turn {
+    /// Counts bytes that were worked on, and lets others work when it was enough.
+    async fn spend(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes >= TURN_BYTES {
+            self.bytes = 0;
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// The refused documents as the caller is told of them.
@@ -76,30 +136,15 @@ fn shortened(mut text: String, most_characters: usize) -> String {
     text
 }
 
-fn check(intake: &Intake, body: &[u8]) -> Result<Checked, ApiError> {
-    let request: PutTraceSegmentsRequest = read_request(body)?;
-    let documents = required("TraceSegmentDocuments", request.trace_segment_documents)?;
-    let most = PutTraceSegmentsRequest::MAX_DOCUMENTS;
-    if documents.len() > most {
-        return Err(ApiError::invalid(format!("Exceeding maximum segment count: {most}")));
-    }
-    let mut all = Checked::default();
-    for document in documents {
-        let mut checked = intake.check(document.into_bytes(), Source::Http);
-        all.accepted.append(&mut checked.accepted);
-        all.rejections.append(&mut checked.rejections);
-    }
-    Ok(all)
-}
-
 #[cfg(test)]
 mod tests {
     use roentgen_model::{RejectionCode, Scope};
+    use roentgen_protocol::ErrorKind;
 
     use serde_json::json;
 
     use super::*;
-    use crate::test_store::document;
+    use crate::test_store::{NarrowStore, document};
     use crate::work_pool::WorkPool;
 
     #[test]
@@ -133,8 +178,31 @@ mod tests {
             .map(|document| document.to_string())
             .collect();
         let body = json!({"TraceSegmentDocuments": documents}).to_string();
-        assert!(body.len() > PARSED_INLINE_BYTES);
+        assert!(body.len() > READ_INLINE_BYTES);
         let reply = put_trace_segments(&app, Bytes::from(body)).await.unwrap();
         assert_eq!(reply, br#"{"UnprocessedTraceSegments":[]}"#);
+        let body =
+            json!({"TraceSegmentDocuments": documents, "Extra": "x".repeat(100)}).to_string();
+        assert!(read_plain(body.as_bytes()).await.is_none());
+        let reply = put_trace_segments(&app, Bytes::from(body)).await.unwrap();
+        assert_eq!(reply, br#"{"UnprocessedTraceSegments":[]}"#);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_without_room_is_waited_for_and_then_the_call_is_throttled() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store = Arc::new(NarrowStore::default());
+        let app = Arc::new(App::around(store.clone(), directory.path()));
+        let body = json!({"TraceSegmentDocuments": [document(1, json!({})).to_string()]});
+        let call = || put_trace_segments(&app, Bytes::from(body.to_string()));
+        let refusal = call().await.unwrap_err();
+        assert_eq!(refusal.kind, ErrorKind::Throttled);
+        assert_eq!(app.counters.rejected().collect::<Vec<_>>(), [("store_overloaded", 1)]);
+        let (reply, ()) = tokio::join!(call(), async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            store.make_room();
+        });
+        assert_eq!(reply.unwrap(), br#"{"UnprocessedTraceSegments":[]}"#);
+        assert_eq!(app.counters.accepted(), 1);
     }
 }

@@ -84,6 +84,7 @@ impl Query {
             after: self.after,
             limit: PAGE_SUMMARIES,
             scan_limit: PAGE_SCANNED,
+            conditions: &[],
             matches: &|summary| self.is_sampled(summary),
         });
         let page = page.map_err(|error| store_failure(&error))?;

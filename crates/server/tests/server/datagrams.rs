@@ -113,3 +113,25 @@ fn what_came_before_the_end_is_stored() {
     let server = server.restart();
     assert_eq!(server.get("/api/v1/status").json()["traces"], ids.len());
 }
+
+#[test]
+fn what_is_sent_is_stored_or_counted_as_dropped() {
+    const SENT: u64 = 20_000;
+    let server = Running::start();
+    let start = now();
+    for number in 0..SENT {
+        let document = segment(&trace_id(start, number), 1, "x", start).to_string();
+        server.send_datagram(format!("{HEADER}{document}").as_bytes());
+    }
+    // How many a burst loses is the machine's affair; that none is lost unseen is ours.
+    server.wait_for("the end of the burst", |server| {
+        let stored = server.metric("roentgen_documents_accepted_total{source=\"udp\"}");
+        let dropped = server.metric("roentgen_udp_dropped_datagrams_total");
+        (stored > 0 && stored + dropped == SENT).then_some(())
+    });
+    let status = server.get("/api/v1/status").json();
+    let counted = |member: &str| status[member].as_u64().unwrap();
+    assert_eq!(counted("documentsAccepted") + counted("datagramsDropped"), SENT);
+    assert_eq!(server.metric("roentgen_udp_datagrams_total"), counted("documentsAccepted"));
+    assert_eq!(counted("documentsRejected"), 0);
+}

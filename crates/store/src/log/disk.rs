@@ -22,6 +22,8 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn AppendFile>>;
     /// Cuts a file to `length` bytes and opens it to grow from there.
     fn reopen(&self, path: &Path, length: u64) -> io::Result<Box<dyn AppendFile>>;
+    /// Gives a file another name, in the place of one that may have it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Brings names made or removed in a directory to stable storage.
@@ -44,6 +46,10 @@ impl Disk for RealDisk {
         // was killed: they are served from now on, so they must stay.
         file.sync_all()?;
         Ok(Box::new(file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -1,38 +1,31 @@
-//! Reading the whole log when the store is opened, and making its end fit to grow.
+//! Reading the log when the store is opened, and making its end fit to grow.
 //!
 //! What counts as damage: bytes that are no frame, before a frame or in a file that is not the
-//! newest. Each stretch is skipped, counted and named in the output; the file is left as it is.
-//! Behind the last frame of the newest file, such bytes are a write that a crash cut short. No
-//! document in it was acknowledged, so it is cut off.
+//! newest, and blocks that cannot be decompressed. Each stretch is skipped, counted and named in
+//! the output; the file is left as it is. Behind the last frame of the newest file, bytes that are
+//! no frame are a write that a crash cut short. No document in it was acknowledged, so it is cut
+//! off.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
 use std::sync::Arc;
 
+use super::block::LogDocument;
 use super::disk::Disk;
-use super::file::{LogFile, Position, path_of};
-use super::frame::{self, FILE_HEADER_BYTES, FileHeader};
-use super::scan::{Ending, Found, scan};
+use super::file::{HeaderState, LogFile};
+use super::files::LogFiles;
+use super::frame::{FILE_HEADER_BYTES, Version};
+use super::parallel::{Stretch, Told, scan_all};
+use super::position::Position;
+use super::scan::Ending;
 use super::writer::LogWriter;
 use crate::StoreError;
-use crate::index::StoredDocument;
 
-/// Stretches of damage named one by one for each file; a file with more is beyond reading lines.
+/// Stretches of damage named one by one; a log with more is beyond reading lines.
 const MAX_NAMED_STRETCHES: u64 = 20;
-
-/// Something in the log.
-#[derive(Debug)]
-pub(crate) enum Recovered {
-    /// A file; its documents follow.
-    File(Arc<LogFile>),
-    /// A document.
-    Document(StoredDocument),
-}
 
 /// What was wrong with the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Damage {
-    /// Stretches of bytes that are no frame.
+    /// Stretches of bytes that are nothing that was written.
     pub(crate) stretches: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
@@ -40,132 +33,171 @@ pub(crate) struct Damage {
     pub(crate) torn_bytes: u64,
 }
 
-/// Tells everything in the log of a directory, oldest first, and returns the writer for what
-/// comes next. Nothing is changed before everything was read.
-pub(crate) fn recover(
+/// What of the log to read, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replay {
+    /// Documents from here on are told.
+    pub(crate) from: Position,
+    /// The newest position that anything made from the log refers to. The log grows behind it,
+    /// even if it has lost its end, so that no position ever means another document.
+    pub(crate) newest_known: Position,
+    /// How many threads read.
+    pub(crate) threads: usize,
+}
+
+/// Reads the log from a position on, and returns the writer for what comes next. On threads,
+/// `read` makes of each document what is wanted of it, if anything; on this thread, `found` gets
+/// that in the order of storage. Nothing is changed before everything was read.
+pub(crate) fn recover<T: Send>(
     disk: &Arc<dyn Disk>,
-    directory: &Path,
-    mut tell: impl FnMut(Recovered),
+    files: &LogFiles,
+    replay: Replay,
+    read: impl Fn(Position, LogDocument<'_>) -> Option<T> + Sync,
+    mut found: impl FnMut(T) -> Result<(), StoreError>,
 ) -> Result<(LogWriter, Damage), StoreError> {
-    let numbers = LogFile::list(directory)
-        .map_err(|error| StoreError::io("list directory", directory, error))?;
-    let mut damage = Damage::default();
-    let mut newest = None;
-    for (index, &number) in numbers.iter().enumerate() {
-        let is_newest = index + 1 == numbers.len();
-        let file = LogFile::open(directory, number)
-            .map_err(|error| StoreError::io("open log file", &path_of(directory, number), error))?;
-        let file = Arc::new(file);
-        tell(Recovered::File(file.clone()));
-        let state = read_file(&file, is_newest, &mut damage, &mut tell)?;
-        newest = Some((number, state));
+    let listed = files.list();
+    let newest = listed.last().map(|file| file.number);
+    let mut damage = DamageReport::default();
+    for file in &listed {
+        match file.header {
+            HeaderState::Damaged => damage.add(file, 0, FILE_HEADER_BYTES as u64),
+            HeaderState::Unfinished if Some(file.number) != newest => {
+                damage.add(file, 0, bytes_of(file)?);
+            }
+            HeaderState::Unfinished | HeaderState::Sound => {}
+        }
     }
-    let writer = match newest {
-        None => LogWriter::create(disk.clone(), directory, 1)?,
-        Some((number, FileState::Sound { frames_end })) => {
-            return Ok((LogWriter::reopen(disk.clone(), directory, number, frames_end)?, damage));
+    let stretches = stretches(&listed, replay.from)?;
+    let endings = scan_all(
+        &stretches,
+        replay.threads,
+        |position, document| {
+            if position < replay.from { None } else { read(position, document) }
+        },
+        |told| match told {
+            Told::Document(document) => found(document),
+            Told::Damage { file, offset, bytes } => {
+                damage.add(file, offset, bytes);
+                Ok(())
+            }
+        },
+    )?;
+    let mut end = None;
+    for (Stretch { file, .. }, ending) in stretches.iter().zip(endings) {
+        let tail = ending.file_end.saturating_sub(ending.frames_end);
+        let is_newest = Some(file.number) == newest;
+        let newest_end = NewestEnd::new(file, ending, replay.newest_known);
+        if tail > 0 && is_newest && newest_end.is_tail_unfinished() {
+            let (path, offset) = (file.path.display(), ending.frames_end);
+            damage.damage.torn_bytes += tail;
+            tracing::warn!(file = %path, offset, bytes = tail, "unfinished write cut off");
+        } else if tail > 0 {
+            damage.add(file, ending.frames_end, tail);
         }
-        Some((number, FileState::Unfinished)) => {
-            let path = path_of(directory, number);
-            disk.remove(&path).map_err(|error| StoreError::io("remove", &path, error))?;
-            LogWriter::create(disk.clone(), directory, number)?
-        }
-        Some((number, FileState::Damaged)) => {
-            LogWriter::create(disk.clone(), directory, number.saturating_add(1))?
-        }
-    };
-    let file = LogFile::open(directory, writer.number())
-        .map_err(|error| StoreError::io("open log file", &writer.path(), error))?;
-    tell(Recovered::File(Arc::new(file)));
-    Ok((writer, damage))
-}
-
-/// Whether a file may grow.
-enum FileState {
-    /// From here on.
-    Sound { frames_end: u64 },
-    /// Not even its header was finished.
-    Unfinished,
-    /// Its header is damaged.
-    Damaged,
-}
-
-fn read_file(
-    file: &LogFile,
-    is_newest: bool,
-    damage: &mut Damage,
-    tell: &mut impl FnMut(Recovered),
-) -> Result<FileState, StoreError> {
-    let fail = |error| StoreError::io("read log file", &file.path, error);
-    let mut named = NamedStretches { file, count: 0, damage };
-    let mut reader = file.reader();
-    let mut header = Vec::new();
-    let header_bytes = FILE_HEADER_BYTES as u64;
-    reader.seek(SeekFrom::Start(0)).map_err(fail)?;
-    reader.take(header_bytes).read_to_end(&mut header).map_err(fail)?;
-    let Some(header) = header.first_chunk::<FILE_HEADER_BYTES>() else {
-        if is_newest {
-            tracing::warn!(file = %file.path.display(), "log file without a header removed");
-            return Ok(FileState::Unfinished);
-        }
-        named.add(0, header.len() as u64);
-        return Ok(FileState::Damaged);
-    };
-    let is_header_sound = match frame::parse_file_header(header) {
-        FileHeader::Version(frame::VERSION) => true,
-        FileHeader::Version(found) => {
-            let (path, known) = (file.path.clone(), frame::VERSION);
-            return Err(StoreError::UnknownVersion { path, found, known });
-        }
-        FileHeader::Damaged => {
-            named.add(0, header_bytes);
-            false
-        }
-    };
-    let ending = scan(reader, header_bytes, |found| match found {
-        Found::Frame { offset, length, frame } => tell(Recovered::Document(StoredDocument {
-            trace_id: frame.trace_id,
-            received: frame.received,
-            position: Position { file: file.number, length, offset },
-        })),
-        Found::Damage { offset, bytes } => named.add(offset, bytes),
-    })
-    .map_err(fail)?;
-    named.finish();
-    let Ending { frames_end, file_end } = ending;
-    let tail = file_end - frames_end;
-    if tail > 0 && is_newest && is_header_sound {
-        damage.torn_bytes += tail;
-        let path = file.path.display();
-        tracing::warn!(file = %path, offset = frames_end, bytes = tail, "unfinished write cut off");
-    } else if tail > 0 {
-        NamedStretches { file, count: 0, damage }.add(frames_end, tail);
+        end = is_newest.then_some(newest_end);
     }
-    Ok(if is_header_sound { FileState::Sound { frames_end } } else { FileState::Damaged })
+    damage.finish();
+    Ok((writer(disk, files, end, replay.newest_known)?, damage.damage))
 }
 
-/// Counts the damage of a file and names the first stretches.
-struct NamedStretches<'a> {
+/// How the newest file ends.
+#[derive(Clone, Copy, Debug)]
+struct NewestEnd<'a> {
     file: &'a LogFile,
-    count: u64,
-    damage: &'a mut Damage,
+    frames_end: u64,
+    /// Whether a document is known that stood behind the last frame.
+    is_lost: bool,
 }
 
-impl NamedStretches<'_> {
-    fn add(&mut self, offset: u64, bytes: u64) {
-        self.count += 1;
+impl<'a> NewestEnd<'a> {
+    fn new(file: &'a LogFile, ending: Ending, newest_known: Position) -> Self {
+        let end = u32::try_from(ending.frames_end).ok();
+        let end = end.and_then(|end| Position::new(file.number, end, 0)).unwrap_or(Position::MAX);
+        Self { file, frames_end: ending.frames_end, is_lost: end <= newest_known }
+    }
+
+    /// Whether what stands behind the last frame was never acknowledged.
+    fn is_tail_unfinished(&self) -> bool {
+        self.file.header == HeaderState::Sound && !self.is_lost
+    }
+}
+
+/// The files that have documents from a position on, and always the newest file, whose end must
+/// be found.
+fn stretches(listed: &[Arc<LogFile>], from: Position) -> Result<Vec<Stretch>, StoreError> {
+    let begin = listed.iter().position(|file| file.number >= from.file());
+    let begin = begin.unwrap_or(listed.len().saturating_sub(1));
+    let stretch = |file: &Arc<LogFile>| {
+        let (offset, bytes) = (u64::from(from.offset()), bytes_of(file)?);
+        // A position behind the end is that of a file that lost its end: it tells nothing.
+        let is_from_here = file.number == from.file() && offset <= bytes;
+        Ok(Stretch { file: file.clone(), from: if is_from_here { offset } else { 0 } })
+    };
+    listed.get(begin..).unwrap_or_default().iter().map(stretch).collect()
+}
+
+fn bytes_of(file: &LogFile) -> Result<u64, StoreError> {
+    file.bytes().map_err(|error| StoreError::io("read log file", &file.path, error))
+}
+
+/// The writer that goes on behind the newest file's last frame, or in a new file.
+fn writer(
+    disk: &Arc<dyn Disk>,
+    files: &LogFiles,
+    newest: Option<NewestEnd<'_>>,
+    newest_known: Position,
+) -> Result<LogWriter, StoreError> {
+    let directory = files.directory();
+    let dictionary = files.newest_dictionary();
+    let mut number = newest_known.file().saturating_add(1);
+    if let Some(newest) = newest {
+        let NewestEnd { file, frames_end, is_lost } = newest;
+        let path = file.path.display();
+        number = number.max(file.number.saturating_add(1));
+        if file.header == HeaderState::Unfinished {
+            tracing::warn!(file = %path, "log file without a header removed");
+            let removed = disk.remove(&file.path);
+            removed.map_err(|error| StoreError::io("remove", &file.path, error))?;
+            files.remove(file.number);
+        } else if is_lost {
+            tracing::error!(file = %path, offset = frames_end, "the log has lost its end");
+        } else if newest.is_tail_unfinished() {
+            if file.version() == Version::Two {
+                return LogWriter::reopen(disk.clone(), directory, file, frames_end);
+            }
+            // Dropped at once: opening cuts the file to this length.
+            let cut = disk.reopen(&file.path, frames_end);
+            cut.map_err(|error| StoreError::io("open log file", &file.path, error))?;
+        }
+    }
+    let writer = LogWriter::create(disk.clone(), directory, number, dictionary)?;
+    files.add(files.open_file(number)?);
+    Ok(writer)
+}
+
+/// Counts damage and names the first stretches.
+#[derive(Debug, Default)]
+struct DamageReport {
+    damage: Damage,
+}
+
+impl DamageReport {
+    fn add(&mut self, file: &LogFile, offset: u64, bytes: u64) {
         self.damage.stretches += 1;
         self.damage.bytes += bytes;
-        if self.count <= MAX_NAMED_STRETCHES {
-            let path = self.file.path.display();
+        if self.damage.stretches <= MAX_NAMED_STRETCHES {
+            let path = file.path.display();
             tracing::error!(file = %path, offset, bytes, "damaged bytes in the log skipped");
         }
     }
 
     fn finish(&self) {
-        if self.count > MAX_NAMED_STRETCHES {
-            let more = self.count - MAX_NAMED_STRETCHES;
-            tracing::error!(file = %self.file.path.display(), more, "more damaged stretches skipped");
+        let more = self.damage.stretches.saturating_sub(MAX_NAMED_STRETCHES);
+        if more > 0 {
+            tracing::error!(more, "more damaged stretches of the log skipped");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,15 @@
 //! Reading a log file from end to end, past whatever damage is in it.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
-use super::frame::{self, Frame, MARKER, MAX_FRAME_BYTES, Parsed};
+use super::block::{Block, BlockReader, LogDocument, NoBlock};
+use super::file::LogFile;
+use super::frame::{
+    self, FILE_HEADER_BYTES, FRAME_HEADER_BYTES, MARKER_BYTES, MAX_FRAME_BYTES, Parsed, Version,
+};
+use super::position::Position;
+use crate::StoreError;
 
 /// Bytes read at once; any frame fits.
 const CHUNK_BYTES: usize = 4 * MAX_FRAME_BYTES;
@@ -10,16 +17,9 @@ const CHUNK_BYTES: usize = 4 * MAX_FRAME_BYTES;
 /// Something found in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<'a> {
-    /// A whole frame.
-    Frame {
-        /// Where it begins.
-        offset: u64,
-        /// Its length.
-        length: u32,
-        /// What it says.
-        frame: Frame<'a>,
-    },
-    /// Bytes between frames that are no frame.
+    /// A document.
+    Document(Position, LogDocument<'a>),
+    /// Bytes that are nothing that was written, or a block that cannot be decompressed.
     Damage {
         /// Where they begin.
         offset: u64,
@@ -37,51 +37,126 @@ pub(crate) struct Ending {
     pub(crate) file_end: u64,
 }
 
-/// Finds all frames of a file whose reader stands at `offset`.
+/// Finds all documents in a range of a file, which begins where a frame does or anywhere before.
 pub(crate) fn scan(
-    reader: impl Read,
-    offset: u64,
-    mut found: impl FnMut(Found<'_>),
-) -> io::Result<Ending> {
-    let mut window = Window { reader, bytes: Vec::new(), start: 0, offset, is_at_end: false };
-    let mut frames_end = offset;
-    loop {
-        let offset = window.offset;
-        let skip = match frame::parse(window.rest()) {
-            Parsed::Frame(frame, bytes) => {
-                if frames_end < offset {
-                    found(Found::Damage { offset: frames_end, bytes: offset - frames_end });
-                }
-                let length = u32::try_from(bytes).map_err(io::Error::other)?;
-                found(Found::Frame { offset, length, frame });
-                frames_end = offset + u64::from(length);
-                bytes
+    file: &LogFile,
+    offsets: Range<u64>,
+    mut found: impl FnMut(Found<'_>) -> Result<(), StoreError>,
+) -> Result<Ending, StoreError> {
+    let fail = |error| StoreError::io("read log file", &file.path, error);
+    let mut pieces = Pieces::of(file, offsets);
+    let mut reader = BlockReader::new();
+    let mut block = Block::default();
+    while let Some(piece) = pieces.next().map_err(fail)? {
+        match piece {
+            Piece::Frame { offset, payload } => {
+                read_piece(file, offset, payload, &mut reader, &mut block, &mut found)?;
             }
-            Parsed::Incomplete if !window.is_at_end => {
-                window.fill()?;
-                continue;
-            }
-            Parsed::Incomplete | Parsed::Damaged => window.to_next_marker(),
-        };
-        if skip == 0 {
-            return Ok(Ending { frames_end, file_end: offset });
+            Piece::Damage { offset, bytes } => found(Found::Damage { offset, bytes })?,
         }
-        window.skip(skip);
+    }
+    Ok(pieces.ending())
+}
+
+/// Tells the documents of a frame.
+pub(super) fn read_piece<E>(
+    file: &LogFile,
+    offset: u64,
+    payload: &[u8],
+    reader: &mut BlockReader,
+    block: &mut Block,
+    mut found: impl FnMut(Found<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let dictionary = || file.dictionary().map(|dictionary| &**dictionary);
+    let at = u32::try_from(offset).ok().and_then(|offset| Position::new(file.number, offset, 0));
+    match (reader.read(file.version(), payload, dictionary, block), at) {
+        (Ok(()), Some(at)) => {
+            for (place, document) in (0..).zip(block.documents()) {
+                found(Found::Document(Position::from_u64(at.as_u64() + place), document))?;
+            }
+            Ok(())
+        }
+        (Err(NoBlock::Dictionary), _) => Ok(()),
+        (Err(NoBlock::Unreadable), _) | (_, None) => {
+            let bytes = (FRAME_HEADER_BYTES + payload.len()) as u64;
+            found(Found::Damage { offset, bytes })
+        }
     }
 }
 
-/// A stretch of the file that slides along.
-struct Window<R> {
+/// A part of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// A whole frame.
+    Frame { offset: u64, payload: &'a [u8] },
+    /// Bytes before a frame that are none.
+    Damage { offset: u64, bytes: u64 },
+}
+
+/// Finds the frames of a file.
+pub(super) struct Pieces<R> {
     reader: R,
+    version: Version,
+    /// A stretch of the file that slides along.
     bytes: Vec<u8>,
     /// Where the part that was not looked at begins in `bytes`…
     start: usize,
     /// … and in the file.
     offset: u64,
     is_at_end: bool,
+    frames_end: u64,
 }
 
-impl<R: Read> Window<R> {
+impl<'a> Pieces<Box<dyn Read + 'a>> {
+    /// Those of a range of a file.
+    pub(super) fn of(file: &'a LogFile, offsets: Range<u64>) -> Self {
+        let begin = offsets.start.max(FILE_HEADER_BYTES as u64);
+        Self::new(Box::new(file.reader(begin..offsets.end)), file.version(), begin)
+    }
+}
+
+impl<R: Read> Pieces<R> {
+    /// Those of a reader that stands at `offset`.
+    pub(super) fn new(reader: R, version: Version, offset: u64) -> Self {
+        let (bytes, start, is_at_end, frames_end) = (Vec::new(), 0, false, offset);
+        Self { reader, version, bytes, start, offset, is_at_end, frames_end }
+    }
+
+    /// The next piece. What is behind the last frame is told by [`Self::ending`].
+    pub(super) fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
+        loop {
+            let (offset, start) = (self.offset, self.start);
+            let skip = match frame::parse(self.version, self.rest()) {
+                Parsed::Frame(..) if self.frames_end < offset => {
+                    let damage_begin = std::mem::replace(&mut self.frames_end, offset);
+                    let bytes = offset - damage_begin;
+                    return Ok(Some(Piece::Damage { offset: damage_begin, bytes }));
+                }
+                Parsed::Frame(_, bytes) => {
+                    self.skip(bytes);
+                    self.frames_end = self.offset;
+                    let payload = start + FRAME_HEADER_BYTES..start + bytes;
+                    let payload = self.bytes.get(payload).unwrap_or_default();
+                    return Ok(Some(Piece::Frame { offset, payload }));
+                }
+                Parsed::Incomplete(_) if !self.is_at_end => {
+                    self.fill()?;
+                    continue;
+                }
+                Parsed::Incomplete(_) | Parsed::Damaged => self.to_next_marker(),
+            };
+            if skip == 0 {
+                return Ok(None);
+            }
+            self.skip(skip);
+        }
+    }
+
+    /// How the file ends, once there are no more pieces.
+    pub(super) fn ending(&self) -> Ending {
+        Ending { frames_end: self.frames_end, file_end: self.offset }
+    }
+
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
     }
@@ -103,12 +178,11 @@ impl<R: Read> Window<R> {
     /// How far it is from here to the next place where a frame may begin; 0 at the end.
     fn to_next_marker(&self) -> usize {
         let rest = self.rest();
-        let behind_this = rest.get(1..).unwrap_or_default();
-        match behind_this.windows(MARKER.len()).position(|bytes| bytes == MARKER) {
+        match frame::find(self.version.marker(), rest.get(1..).unwrap_or_default()) {
             Some(index) => index + 1,
             None if self.is_at_end => rest.len(),
             // The last bytes may begin a marker.
-            None => rest.len().saturating_sub(MARKER.len() - 1).max(1),
+            None => rest.len().saturating_sub(MARKER_BYTES - 1).max(1),
         }
     }
 }
@@ -116,41 +190,46 @@ impl<R: Read> Window<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ReceivedDocument;
-    use crate::log::frame::FRAME_HEADER_BYTES;
-    use roentgen_model::{Timestamp, TraceId};
+    use crate::log::version_1;
+    use roentgen_model::Timestamp;
 
     /// Frames of several sizes, one of them of the largest, and where each begins.
-    fn frames() -> (Vec<u8>, Vec<usize>) {
-        let sizes = [5, 0, 700, MAX_FRAME_BYTES - 36, 20, 1, 3000];
+    fn frames(version: Version) -> (Vec<u8>, Vec<usize>) {
+        let largest = match version {
+            Version::One => 64 << 10,
+            Version::Two => frame::MAX_PAYLOAD_BYTES - 1,
+        };
         let mut bytes = Vec::new();
         let mut begins = Vec::new();
-        for (number, size) in (0..).zip(sizes) {
+        for (number, size) in (0_u8..).zip([5, 0, 700, largest, 20, 1, 3000]) {
             begins.push(bytes.len());
-            let document = ReceivedDocument {
-                trace_id: TraceId::from_bytes([number; 16]),
-                received: Timestamp::from_micros(i64::from(number)),
-                bytes: vec![b'x'; size],
-            };
-            frame::encode(&document, &mut bytes).unwrap();
+            let content = vec![b'a' + number; size];
+            match version {
+                Version::One => version_1::append(Timestamp::default(), &content, &mut bytes),
+                Version::Two => frame::append(number, &[&content], &mut bytes).unwrap(),
+            }
         }
         (bytes, begins)
     }
 
     /// Offsets of frames, stretches of damage, and the ending.
-    fn scanned(bytes: &[u8]) -> (Vec<usize>, Vec<(u64, u64)>, Ending) {
+    type Pieced = (Vec<usize>, Vec<(u64, u64)>, Ending);
+
+    fn pieces(version: Version, bytes: &[u8]) -> Pieced {
         let (mut frames, mut damage) = (Vec::new(), Vec::new());
         // A reader that gives a prime number of bytes makes the chunks end everywhere.
-        let reader = OddReader(bytes);
-        let ending = scan(reader, 0, |found| match found {
-            Found::Frame { offset, length, frame } => {
-                assert_eq!(length as usize, frame.document.len() + 36);
-                frames.push(usize::try_from(offset).unwrap());
+        let mut pieces = Pieces::new(OddReader(bytes), version, 0);
+        while let Some(piece) = pieces.next().unwrap() {
+            match piece {
+                Piece::Frame { offset, payload } => {
+                    let offset = usize::try_from(offset).unwrap();
+                    assert!(bytes[offset + FRAME_HEADER_BYTES..].starts_with(payload));
+                    frames.push(offset);
+                }
+                Piece::Damage { offset, bytes } => damage.push((offset, bytes)),
             }
-            Found::Damage { offset, bytes } => damage.push((offset, bytes)),
-        })
-        .unwrap();
-        (frames, damage, ending)
+        }
+        (frames, damage, pieces.ending())
     }
 
     struct OddReader<'a>(&'a [u8]);
@@ -164,107 +243,72 @@ mod tests {
 
     #[test]
     fn a_whole_file_is_all_frames() {
-        let (bytes, begins) = frames();
-        let end = bytes.len() as u64;
-        let ending = Ending { frames_end: end, file_end: end };
-        assert_eq!(scanned(&bytes), (begins, vec![], ending));
-        assert_eq!(scanned(&[]).2, Ending { frames_end: 0, file_end: 0 });
+        for version in Version::ALL {
+            let (bytes, begins) = frames(version);
+            let end = bytes.len() as u64;
+            let ending = Ending { frames_end: end, file_end: end };
+            assert_eq!(pieces(version, &bytes), (begins, vec![], ending));
+            assert_eq!(pieces(version, &[]).2, Ending { frames_end: 0, file_end: 0 });
+        }
     }
 
     #[test]
     fn a_torn_tail_is_told_at_every_length() {
-        let (bytes, begins) = frames();
-        let last = begins[begins.len() - 1];
-        for end in last..bytes.len() {
-            let ending = Ending { frames_end: last as u64, file_end: end as u64 };
-            assert_eq!(scanned(&bytes[..end]), (begins[..6].to_vec(), vec![], ending));
+        for version in Version::ALL {
+            let (bytes, begins) = frames(version);
+            let last = begins[begins.len() - 1];
+            for end in last..bytes.len() {
+                let ending = Ending { frames_end: last as u64, file_end: end as u64 };
+                let expect = (begins[..6].to_vec(), vec![], ending);
+                assert_eq!(pieces(version, &bytes[..end]), expect);
+            }
         }
     }
 
     #[test]
     fn damage_costs_only_the_frames_it_hits() {
-        let (bytes, begins) = frames();
-        for hit in [0, 2, 3, 4] {
-            for inside in [0, 3, 4, 5, 7, 8, 11, 12, 25, 37] {
-                let mut bytes = bytes.clone();
-                bytes[begins[hit] + inside] ^= 0x10;
-                let mut expect = begins.clone();
-                expect.remove(hit);
-                let stretch = (begins[hit] as u64, (begins[hit + 1] - begins[hit]) as u64);
-                let (frames, damage, ending) = scanned(&bytes);
-                assert_eq!((frames, damage), (expect, vec![stretch]), "{hit} {inside}");
-                assert_eq!(ending.frames_end, ending.file_end);
+        for version in Version::ALL {
+            let (bytes, begins) = frames(version);
+            for hit in [0, 2, 3, 4] {
+                for inside in [0, 3, 4, 5, 7, 8, 11, 12, 15, 17] {
+                    let mut bytes = bytes.clone();
+                    bytes[begins[hit] + inside] ^= 0x10;
+                    let mut expect = begins.clone();
+                    expect.remove(hit);
+                    let stretch = (begins[hit] as u64, (begins[hit + 1] - begins[hit]) as u64);
+                    let (frames, damage, ending) = pieces(version, &bytes);
+                    assert_eq!((frames, damage), (expect, vec![stretch]), "{hit} {inside}");
+                    assert_eq!(ending.frames_end, ending.file_end);
+                }
             }
         }
     }
 
     #[test]
     fn a_length_that_reaches_past_the_end_hides_no_frame_behind_it() {
-        let (mut bytes, begins) = frames();
-        let hit = begins[5];
-        bytes[hit + 5] = 0x40; // 16 kB more than there is.
-        let (frames, damage, _) = scanned(&bytes);
-        assert_eq!(frames, [&begins[..5], &begins[6..]].concat());
-        assert_eq!(damage, [(hit as u64, 37)]);
-    }
-
-    #[test]
-    fn no_frame_is_found_in_a_document_that_holds_a_marker() {
-        let id = TraceId::from_bytes([0xEE; 16]);
-        let document = |forged: &[u8]| {
-            let head = format!(
-                r#"{{"trace_id":"{id}","id":"00000000000000aa","name":"app","start_time":1,"end_time":2,"metadata":{{"forged":""#
-            );
-            [head.as_bytes(), forged, br#""}}"#].concat()
-        };
-        // A frame as it would stand in the log, its checksum right, and any frame's length: the
-        // last byte alone keeps it from being stored.
-        let inner = ReceivedDocument {
-            trace_id: id,
-            received: Timestamp::from_micros(0x2020_2020_2020_2020),
-            bytes: br#"{'x':1}"#.to_vec(),
-        };
-        let mut forged = Vec::new();
-        frame::encode(&inner, &mut forged).unwrap();
-        assert!(roentgen_model::Document::parse(&document(&forged)).is_err());
-        for length in (24..=24 + 65_536_u32).step_by(61) {
-            let [.., high] = length.to_le_bytes();
-            assert_eq!(high, 0);
-            let marked = document(&[&MARKER[..], b"aaa", &[high]].concat());
-            assert!(roentgen_model::Document::parse(&marked).is_err(), "{length}");
+        for version in Version::ALL {
+            let (mut bytes, begins) = frames(version);
+            let hit = begins[5];
+            bytes[hit + 5] = 0x40; // 16 kB more than there is.
+            let (frames, damage, _) = pieces(version, &bytes);
+            assert_eq!(frames, [&begins[..5], &begins[6..]].concat());
+            assert_eq!(damage, [(hit as u64, (begins[6] - hit) as u64)]);
         }
-        assert!(
-            roentgen_model::Document::parse(&document(&[&MARKER[..], b"aaaa"].concat())).is_ok()
-        );
-        // What a document can hold: the marker, and bytes that JSON and its repair let through.
-        let mut stored = 0;
-        for length in [[0x20; 4], [0xFF; 4], [0x1F, 0x20, 0x80, 0xC0], [0x09, 0x0A, 0x0D, 0x20]] {
-            let plausible = [&MARKER[..], &length, &forged[8..12], &[b' '; 200]].concat();
-            let outer = ReceivedDocument { bytes: document(&plausible), ..inner.clone() };
-            let is_stored = roentgen_model::Document::parse(&outer.bytes).is_ok();
-            stored += usize::from(is_stored);
-            let mut bytes = Vec::new();
-            let first = frame::encode(&outer, &mut bytes).unwrap() as usize;
-            frame::encode(&outer, &mut bytes).unwrap();
-            for hit in 0..FRAME_HEADER_BYTES {
-                let mut bytes = bytes.clone();
-                bytes[hit] ^= 0x10;
-                let (frames, damage, _) = scanned(&bytes);
-                assert_eq!((frames, damage), (vec![first], vec![(0, first as u64)]), "{length:?}");
-            }
-        }
-        assert!(stored >= 2, "{stored} of the documents could be stored");
     }
 
     #[test]
     fn garbage_in_between_is_skipped() {
-        let (bytes, begins) = frames();
-        let garbage = [&MARKER[..], &[0xFF; 300_000], &MARKER[..3], &[0; 100], &MARKER].concat();
-        let at = begins[4];
-        let mixed = [&bytes[..at], &garbage, &bytes[at..]].concat();
-        let (frames, damage, _) = scanned(&mixed);
-        let moved: Vec<_> = begins[4..].iter().map(|begin| begin + garbage.len()).collect();
-        assert_eq!(frames, [&begins[..4], &moved].concat());
-        assert_eq!(damage, [(at as u64, garbage.len() as u64)]);
+        for version in Version::ALL {
+            let (bytes, begins) = frames(version);
+            let marker = version.marker();
+            let garbage =
+                [&marker[..], &[0xFF; 400_000], &marker[..3], &[0; 100], &marker].concat();
+            let at = begins[4];
+            let mixed = [&bytes[..at], &garbage, &bytes[at..]].concat();
+            let (frames, damage, _) = pieces(version, &mixed);
+            let moved: Vec<_> = begins[4..].iter().map(|begin| begin + garbage.len()).collect();
+            assert_eq!(frames, [&begins[..4], &moved].concat());
+            assert_eq!(damage, [(at as u64, garbage.len() as u64)]);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is acknowledged is stored, whatever happens to the file afterwards.
+//! What is acknowledged is stored, whatever happens to the files afterwards.
 
 use std::fs;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::sync::Barrier;
 
 use roentgen_store::{StoreError, TraceStore as _};
 
-use crate::harness::{Harness, Segment, append, trace_id};
+use crate::harness::{Harness, Segment, all_time, append, new_document, trace_id};
 
 fn some_traces(harness: &Harness) {
     for unique in 1..=20 {
@@ -28,12 +28,18 @@ fn everything_is_there_after_opening_again() {
     let before = harness.everything();
     assert_eq!(before.summaries.len(), 20);
     assert_eq!(before.summaries[0].revision, 3);
-    harness.reopen();
-    assert_eq!(harness.everything(), before);
-    let status = harness.store.status();
-    assert_eq!((status.traces, status.documents, status.log_files), (20, 60, 1));
-    assert_eq!((status.damaged_stretches_total, status.torn_bytes_total), (0, 0));
-    assert_eq!(status.log_bytes, fs::metadata(&harness.log_files()[0]).unwrap().len());
+    for is_settled in [false, true, true] {
+        harness.reopen();
+        assert_eq!(harness.everything(), before);
+        let status = harness.status();
+        assert_eq!((status.traces, status.documents, status.log_files), (20, 60, 1));
+        assert_eq!((status.damaged_stretches_total, status.torn_bytes_total), (0, 0));
+        assert_eq!(status.log_bytes, fs::metadata(&harness.log_files()[0]).unwrap().len());
+        let replayed = if is_settled { 0 } else { 60 };
+        assert_eq!(status.replayed_documents_total, replayed, "{status:?}");
+        harness.store.settle().unwrap();
+        assert_eq!(harness.everything(), before);
+    }
 }
 
 #[test]
@@ -41,23 +47,24 @@ fn a_torn_write_is_cut_off_and_writing_goes_on_behind() {
     let mut harness = Harness::new();
     harness.append(vec![Segment::new(trace_id(49, 49), 49, 49.0).document()]);
     let before = harness.everything();
+    let kept = fs::metadata(&harness.log_files()[0]).unwrap().len();
     let last = Segment::new(trace_id(50, 50), 50, 50.0);
     harness.append(vec![last.document()]);
     harness.store.close();
     let file = harness.log_files().remove(0);
     let whole = fs::read(&file).unwrap();
-    let frame = last.document().bytes.len() + 36;
+    let frame = whole.len() - usize::try_from(kept).unwrap();
     for cut in 1..=frame {
         fs::write(&file, &whole[..whole.len() - cut]).unwrap();
-        harness.reopen();
+        harness.store = harness.open().unwrap();
         let torn = u64::try_from(frame - cut).unwrap();
-        assert_eq!(harness.store.status().torn_bytes_total, torn);
-        assert_eq!(harness.store.status().damaged_bytes_total, 0);
+        assert_eq!(harness.status().torn_bytes_total, torn);
+        assert_eq!(harness.status().damaged_bytes_total, 0);
         assert_eq!(harness.everything(), before, "{cut} bytes cut");
         harness.store.close();
         assert_eq!(fs::read(&file).unwrap(), whole[..whole.len() - frame], "{cut} bytes cut");
     }
-    harness.reopen();
+    harness.store = harness.open().unwrap();
     harness.append(vec![last.document()]);
     harness.store.close();
     assert!(fs::read(&file).unwrap() == whole, "the file is as if nothing had happened");
@@ -74,34 +81,36 @@ fn a_file_without_a_finished_header_is_begun_anew() {
         harness.reopen();
         some_traces(&harness);
         harness.reopen();
-        assert_eq!(harness.store.status().documents, 60);
+        assert_eq!(harness.status().documents, 60);
         assert_eq!(harness.log_files().len(), 1);
     }
 }
 
 #[test]
-fn damage_costs_one_document_and_is_told() {
+fn damage_costs_one_block_and_is_told() {
     let mut harness = Harness::new();
     some_traces(&harness);
     let before = harness.everything();
-    harness.store.close();
+    let (id, extra) =
+        (trace_id(30, 30), |segment| Segment::new(trace_id(30, 30), segment, 30.0).document());
     let file = harness.log_files().remove(0);
+    let begin = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
+    harness.append(vec![extra(1), extra(2)]);
+    let end = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
+    harness.append(vec![extra(3)]);
+    harness.store.close();
     let whole = fs::read(&file).unwrap();
-    let victim = before.summaries[10].id;
-    let needle = format!("\"{victim}\"");
-    let found = whole.windows(needle.len()).position(|bytes| bytes == needle.as_bytes()).unwrap();
-    for bit in [0, 3, 7] {
+    for (byte, bit) in [(begin, 0), (begin + 9, 3), (begin.midpoint(end), 7), (end - 1, 5)] {
         let mut bytes = whole.clone();
-        bytes[found + 5] ^= 1 << bit;
+        bytes[byte] ^= 1 << bit;
         fs::write(&file, &bytes).unwrap();
-        harness.reopen();
-        let status = harness.store.status();
-        assert_eq!((status.documents, status.damaged_stretches_total), (59, 1));
+        harness.store = harness.open().unwrap();
+        let status = harness.status();
+        assert_eq!((status.documents, status.damaged_stretches_total), (61, 1));
+        assert_eq!(status.damaged_bytes_total, u64::try_from(end - begin).unwrap());
         let after = harness.everything();
-        assert_eq!(after.originals[&victim], before.originals[&victim][1..]);
-        for summary in before.summaries.iter().filter(|summary| summary.id != victim) {
-            assert!(after.summaries.contains(summary));
-        }
+        assert_eq!(after.originals[&id], [extra(3)]);
+        assert_eq!(after.summaries[1..], before.summaries);
         // The rollups are those of what is left.
         assert_ne!(after.graph, before.graph);
         harness.store.close();
@@ -121,7 +130,7 @@ fn a_damaged_header_loses_nothing_and_a_new_file_is_begun() {
     fs::write(&file, &bytes).unwrap();
     harness.reopen();
     assert_eq!(harness.everything(), before);
-    assert_eq!(harness.store.status().damaged_stretches_total, 1);
+    assert_eq!(harness.status().damaged_stretches_total, 1);
     some_traces(&harness);
     harness.store.close();
     assert_eq!(fs::read(&file).unwrap(), bytes);
@@ -143,7 +152,7 @@ fn garbage_behind_the_frames_of_an_older_file_is_damage() {
     file.write_all(b"garbage").unwrap();
     let length = fs::metadata(&files[0]).unwrap().len();
     harness.reopen();
-    let status = harness.store.status();
+    let status = harness.status();
     assert_eq!((status.damaged_stretches_total, status.damaged_bytes_total), (1, 7));
     assert_eq!(harness.everything(), before);
     assert_eq!(fs::metadata(&files[0]).unwrap().len(), length);
@@ -155,14 +164,14 @@ fn a_document_damaged_while_the_store_is_open_is_left_out() {
     some_traces(&harness);
     let file = harness.log_files().remove(0);
     let mut bytes = fs::read(&file).unwrap();
-    bytes[16 + 40] ^= 1; // In the first document, that of trace 1.
+    bytes[16 + 40] ^= 1; // In the first block, that of the first document of trace 1.
     let id = trace_id(1, 1);
-    let graph = harness.everything().graph;
-    fs::write(&file, &bytes).unwrap();
+    let graph = harness.counts(all_time());
+    harness.overwrite(&file, &bytes);
     assert_eq!(harness.originals(id).len(), 2);
     assert_eq!(harness.assembled(id).unwrap().revision, 2);
-    assert_eq!(harness.store.status().unreadable_documents_total, 2);
-    assert_eq!(harness.everything().graph, graph);
+    assert_eq!(harness.status().unreadable_documents_total, 2);
+    assert_eq!(harness.counts(all_time()), graph, "lists and graphs are made of what is in memory");
 }
 
 #[test]
@@ -172,14 +181,14 @@ fn a_newer_format_is_refused_and_nothing_touched() {
     harness.store.close();
     let file = harness.log_files().remove(0);
     let mut bytes = fs::read(&file).unwrap();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let crc = crc32fast::hash(&bytes[..12]).to_le_bytes();
     bytes[12..16].copy_from_slice(&crc);
     bytes.extend_from_slice(b"what a newer version may write");
     fs::write(&file, &bytes).unwrap();
     let error = harness.open().unwrap_err();
-    assert!(matches!(error, StoreError::UnknownVersion { found: 2, known: 1, .. }), "{error}");
-    assert!(error.to_string().contains("00000001.log has format version 2"), "{error}");
+    assert!(matches!(error, StoreError::UnknownVersion { found: 3, known: 2, .. }), "{error}");
+    assert!(error.to_string().contains("00000001.log has format version 3"), "{error}");
     assert_eq!(fs::read(&file).unwrap(), bytes);
 }
 
@@ -194,6 +203,7 @@ fn a_second_store_in_the_directory_is_refused_until_the_first_is_closed() {
     let document = Segment::new(trace_id(1, 1), 1, 1.0).document();
     assert!(matches!(append(&harness.store, vec![document]), Err(StoreError::Closed)));
     assert!(matches!(harness.store.documents(trace_id(1, 1)), Err(StoreError::Closed)));
+    assert!(matches!(harness.store.settle(), Err(StoreError::Closed)));
 }
 
 #[test]
@@ -204,17 +214,22 @@ fn closing_stores_and_acknowledges_what_is_queued() {
         let sender = sender.clone();
         let document = Segment::new(trace_id(1, unique), 1, 1.0).document();
         let done = Box::new(move |result: Result<(), _>| sender.send(result.is_ok()).unwrap());
-        harness.store.append(vec![document], done).unwrap();
+        harness.store.append(vec![new_document(document)], done).unwrap();
     }
     harness.store.close();
     assert_eq!(receiver.try_iter().filter(|ok| *ok).count(), 200);
     harness.reopen();
-    assert_eq!(harness.store.status().documents, 200);
+    assert_eq!(harness.status().documents, 200);
 }
 
 #[test]
 fn every_writer_reads_what_was_acknowledged() {
-    let harness = Harness::new();
+    // Traces settle while they are written and read.
+    let harness = Harness::with(|options| {
+        options.tuning.settle_documents = 20;
+        options.tuning.settle_quiet = std::time::Duration::ZERO;
+        options.tuning.merge_files = 2;
+    });
     let start = Barrier::new(8);
     std::thread::scope(|scope| {
         for thread in 0..8_u64 {
@@ -233,17 +248,21 @@ fn every_writer_reads_what_was_acknowledged() {
                     harness.append(documents.clone());
                     assert_eq!(harness.originals(id), documents[..1]);
                     assert!(harness.assembled(id).is_some());
-                    let originals = harness.originals(shared);
-                    assert!(originals.contains(&documents[1]));
+                    assert!(harness.originals(shared).contains(&documents[1]));
                     let summaries = harness.summaries();
                     assert!(summaries.iter().any(|summary| summary.id == id));
-                    let shared = summaries.iter().find(|summary| summary.id == shared).unwrap();
-                    assert!(shared.revision > usize::try_from(number).unwrap());
+                    let of_shared: Vec<_> =
+                        summaries.iter().filter(|summary| summary.id == shared).collect();
+                    assert_eq!(of_shared.len(), 1, "it is listed once, open or settled");
+                    assert!(of_shared[0].revision > usize::try_from(number).unwrap());
                 }
             });
         }
     });
-    let status = harness.store.status();
-    assert_eq!((status.traces, status.documents, status.pending_documents), (201, 400, 0));
+    let status = harness.status();
+    assert_eq!((status.documents, status.pending_documents), (400, 0));
     assert!(status.groups_total <= 200, "{status:?}");
+    assert_eq!((status.panics_total, status.damaged_settled_files_total), (0, 0));
+    harness.store.settle().unwrap();
+    assert_eq!(harness.status().traces, 201);
 }

@@ -1,7 +1,8 @@
 //! A store in a directory of its own, and documents to put in.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,8 +12,9 @@ use roentgen_model::{
 };
 use roentgen_ops::ManualClock;
 use roentgen_store::{
-    EmbeddedStore, ReceivedDocument, StoreError, StoreOptions, SummaryQuery, TimeRange,
-    TimeRangeType, TraceDocuments, TraceStore as _,
+    Condition, Cursor, EmbeddedStore, NewDocument, ReceivedDocument, StoreError, StoreOptions,
+    StoreStatus, SummaryPage, SummaryQuery, TimeRange, TimeRangeType, TraceDocuments,
+    TraceStore as _,
 };
 use tempfile::TempDir;
 
@@ -22,6 +24,7 @@ pub(crate) const BEGIN: i64 = 1_795_000_000;
 /// A store that can be closed and opened again.
 pub(crate) struct Harness {
     directory: TempDir,
+    kills: u32,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) options: StoreOptions,
     pub(crate) store: EmbeddedStore,
@@ -40,7 +43,7 @@ impl Harness {
         let begin = UNIX_EPOCH + Duration::from_secs(seconds);
         let clock = Arc::new(ManualClock::starting_at(begin));
         let store = EmbeddedStore::open(options.clone(), clock.clone()).unwrap();
-        Self { directory, clock, options, store }
+        Self { directory, kills: 0, clock, options, store }
     }
 
     pub(crate) fn reopen(&mut self) {
@@ -54,7 +57,51 @@ impl Harness {
 
     /// The log files, oldest first.
     pub(crate) fn log_files(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.directory.path().join("data/log")).unwrap();
+        self.files("log")
+    }
+
+    /// The manifest and the settled files.
+    pub(crate) fn derived_files(&self) -> Vec<PathBuf> {
+        self.files("settled")
+    }
+
+    /// Deletes everything that is derived from the log. For a store that is closed.
+    pub(crate) fn delete_derived(&self) {
+        std::fs::remove_dir_all(self.options.directory.join("settled")).unwrap();
+    }
+
+    /// Writes over a file in its place, as a failing disk does: who has it open sees it.
+    pub(crate) fn overwrite(&self, path: &Path, bytes: &[u8]) {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+
+    /// Goes on with what is on the disk at this moment, as after a crash.
+    pub(crate) fn kill(&mut self) {
+        self.kills += 1;
+        let killed = std::mem::replace(
+            &mut self.options.directory,
+            self.directory.path().join(format!("data-{}", self.kills)),
+        );
+        for part in ["log", "settled"] {
+            let (from, to) = (killed.join(part), self.options.directory.join(part));
+            std::fs::create_dir_all(&to).unwrap();
+            // The manifest last: it is what has been published, the files it names are there or
+            // have been replaced by others, and a later one than the log is never on a disk.
+            let mut names: Vec<_> =
+                std::fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            for name in names {
+                // A file that a merge has just replaced is gone: it was not on the disk then.
+                let copied = std::fs::copy(from.join(&name), to.join(&name));
+                assert!(copied.is_ok() || part == "settled", "{name:?}");
+            }
+        }
+        self.store = self.open().unwrap();
+    }
+
+    fn files(&self, directory: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.options.directory.join(directory)).unwrap();
         let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files
@@ -72,11 +119,34 @@ impl Harness {
             after: None,
             limit: usize::MAX,
             scan_limit: usize::MAX,
+            conditions: &[],
             matches: &|_| true,
         };
         let page = self.store.summaries(&query).unwrap();
         assert_eq!(page.next, None);
         page.summaries
+    }
+
+    pub(crate) fn page(
+        &self,
+        range: TimeRange,
+        range_type: TimeRangeType,
+        after: Option<Cursor>,
+        (limit, scan_limit): (usize, usize),
+        conditions: &[Condition],
+    ) -> SummaryPage {
+        let matches = &|_: &TraceSummary| true;
+        let query =
+            SummaryQuery { range, range_type, after, limit, scan_limit, conditions, matches };
+        self.store.summaries(&query).unwrap()
+    }
+
+    pub(crate) fn counts(&self, range: TimeRange) -> Counts {
+        counts(&self.store.service_graph(range).unwrap())
+    }
+
+    pub(crate) fn status(&self) -> StoreStatus {
+        self.store.status()
     }
 
     pub(crate) fn documents(&self, id: TraceId) -> Option<TraceDocuments> {
@@ -136,9 +206,16 @@ pub(crate) fn append(
     documents: Vec<ReceivedDocument>,
 ) -> Result<(), StoreError> {
     let (sender, receiver) = mpsc::channel();
-    store.append(documents, Box::new(move |result| sender.send(result).unwrap()))?;
+    let documents = documents.into_iter().map(new_document).collect();
+    let done = Box::new(move |result| sender.send(result).unwrap());
+    store.append(documents, done).map_err(|refused| refused.error)?;
     // A broken store must fail its test, not hang it.
     receiver.recv_timeout(Duration::from_secs(60)).unwrap()
+}
+
+/// A document as the store takes it.
+pub(crate) fn new_document(document: ReceivedDocument) -> NewDocument {
+    NewDocument::parse(document.bytes, document.received).unwrap()
 }
 
 pub(crate) fn all_time() -> TimeRange {
@@ -190,6 +267,20 @@ impl Segment {
         }
     }
 
+    /// The padding: text that takes nearly as much room in the log as it has bytes.
+    fn noise(&self) -> String {
+        let [.., seed] = self.trace_id.to_bytes().map(u64::from);
+        let mut state = (seed << 32 ^ self.id).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut letter = || {
+            // Xorshift (Marsaglia, 2003): good enough to defeat compression.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            char::from(b'0' + u8::try_from(state >> 58).unwrap())
+        };
+        (0..self.padding).map(|_| letter()).map(|c| if c == '\\' { '~' } else { c }).collect()
+    }
+
     /// The document as it is received when the segment ends.
     pub(crate) fn document(&self) -> ReceivedDocument {
         let Self { trace_id, id, name, is_fault, .. } = self;
@@ -200,9 +291,10 @@ impl Segment {
         let parent = self.parent.map_or(String::new(), |id| format!(r#","parent_id":"{id:016x}""#));
         let kind =
             if self.is_subsegment { r#","type":"subsegment","namespace":"remote""# } else { "" };
+        let size = if self.padding > 200 { "large" } else { "small" };
         let text = format!(
-            r#"{{"trace_id":"{trace_id}","id":"{id:016x}","name":"{name}","start_time":{start},{end},"fault":{is_fault}{parent}{kind},"metadata":{{"padding":"{}"}}}}"#,
-            "x".repeat(self.padding)
+            r#"{{"trace_id":"{trace_id}","id":"{id:016x}","name":"{name}","start_time":{start},{end},"fault":{is_fault}{parent}{kind},"annotations":{{"kind":"{size}"}},"metadata":{{"padding":"{}"}}}}"#,
+            self.noise()
         );
         let received = at(self.start + self.length.unwrap_or(0.0));
         ReceivedDocument { trace_id: *trace_id, received, bytes: text.into_bytes() }

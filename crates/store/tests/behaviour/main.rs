@@ -11,4 +11,6 @@ mod interleavings;
 mod large_traces;
 mod paging;
 mod queries;
+mod reference;
 mod retention;
+mod settled_retention;

@@ -19,6 +19,7 @@ fn page(
         after,
         limit,
         scan_limit,
+        conditions: &[],
         matches,
     };
     harness.store.summaries(&query).unwrap()

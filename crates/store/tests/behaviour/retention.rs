@@ -17,7 +17,7 @@ fn minutes(harness: &Harness, range: std::ops::Range<u32>) {
     }
 }
 
-/// Everything shown is exactly what the stored documents make.
+/// Everything shown is exactly what the stored documents make. Nothing has settled.
 fn check_consistency(harness: &Harness) {
     harness.store.enforce_retention();
     let everything = harness.everything();
@@ -30,8 +30,10 @@ fn check_consistency(harness: &Harness) {
     assert_eq!(everything.graph, counts(&graph));
     let status = harness.store.status();
     assert_eq!(status.traces, everything.summaries.len());
-    let documents: usize = everything.originals.values().map(Vec::len).sum();
-    assert_eq!(usize::try_from(status.documents).unwrap(), documents);
+    if harness.options.trace_bytes == u64::MAX {
+        let documents: usize = everything.originals.values().map(Vec::len).sum();
+        assert_eq!(usize::try_from(status.documents).unwrap(), documents);
+    }
 }
 
 /// The log is as large as it is said to be.
@@ -48,7 +50,7 @@ fn the_oldest_go_when_there_are_too_many_bytes() {
     harness.store.enforce_retention();
     let status = harness.store.status();
     assert!(status.log_bytes <= 64 << 10, "{status:?}");
-    assert!(status.log_bytes >= 56 << 10, "{status:?}");
+    assert!(status.log_bytes >= 52 << 10, "a little at once: {status:?}");
     assert_eq!(status.documents + status.expired_documents_total, 200);
     check_consistency(&harness);
     check_log_bytes(&harness);
@@ -94,7 +96,7 @@ fn what_is_too_old_goes_even_if_nothing_is_written() {
     harness.clock.advance(Duration::from_secs(61 * 60));
     harness.reopen();
     let status = harness.store.status();
-    assert_eq!((status.documents, status.traces, status.index_bytes), (0, 0, 0));
+    assert_eq!((status.documents, status.traces, status.open_bytes), (0, 0, 0));
     assert_eq!((status.oldest, harness.log_files().len()), (None, 1));
     check_consistency(&harness);
     check_log_bytes(&harness);
@@ -102,7 +104,10 @@ fn what_is_too_old_goes_even_if_nothing_is_written() {
 
 #[test]
 fn a_trace_that_reaches_into_later_files_keeps_what_is_left() {
-    let mut harness = Harness::with(|options| options.retention_bytes = 64 << 10);
+    let mut harness = Harness::with(|options| {
+        options.retention_bytes = 64 << 10;
+        options.trace_bytes = u64::MAX;
+    });
     let long = trace_id(0, 1 << 40);
     let document = |segment: u32| {
         Segment::new(long, u64::from(segment) + 1, f64::from(segment) * 60.0).document()
@@ -160,54 +165,6 @@ fn what_a_full_trace_hides_is_shown_when_retention_makes_room_and_not_by_a_resta
     }
     assert!(changes > 1, "retention made room {changes} times");
     assert!(!expect.contains(&first[2]) && expect.len() == 3, "{}", expect.len());
-}
-
-/// Stores so many traces of one small document each; names them so that they share little.
-fn small_traces(harness: &Harness, range: std::ops::Range<u32>) {
-    for chunk in range.collect::<Vec<_>>().chunks(50) {
-        let document = |&n: &u32| {
-            let id = trace_id(i64::from(n), u64::from(n));
-            Segment::new(id, 1, f64::from(n)).document()
-        };
-        harness.append(chunk.iter().map(document).collect());
-        drop(harness.summaries());
-    }
-}
-
-#[test]
-fn memory_is_bounded_whatever_the_log_may_take() {
-    let mut harness = Harness::with(|options| {
-        options.retention_bytes = u64::MAX;
-        options.index_bytes = 1 << 20;
-    });
-    small_traces(&harness, 0..4000);
-    harness.store.enforce_retention();
-    let status = harness.store.status();
-    assert!(status.index_bytes <= 1 << 20, "{status:?}");
-    assert!(status.index_bytes >= 3 << 18, "a little at once: {status:?}");
-    assert_eq!(status.documents + status.expired_documents_total, 4000);
-    assert_eq!(harness.summaries()[0].id, trace_id(3999, 3999));
-    check_consistency(&harness);
-    harness.reopen();
-    assert!(harness.store.status().index_bytes <= 1 << 20, "{:?}", harness.store.status());
-    check_consistency(&harness);
-    // A smaller bound holds from opening on, and the newest are kept.
-    harness.options.index_bytes = 1 << 19;
-    harness.reopen();
-    let status = harness.store.status();
-    assert!((1 << 18..=1 << 19).contains(&status.index_bytes), "{status:?}");
-    assert_eq!(harness.summaries()[0].id, trace_id(3999, 3999));
-    check_consistency(&harness);
-}
-
-#[test]
-fn a_log_file_is_completed_when_it_takes_its_share_of_memory() {
-    let harness = Harness::with(|options| options.index_bytes = 1 << 20);
-    // Of 64 KiB of log, the size of a file, the index takes much more than 64 KiB.
-    small_traces(&harness, 0..250);
-    let status = harness.store.status();
-    assert!(status.log_bytes < 64 << 10, "{status:?}");
-    assert!(status.log_files > 1, "{status:?}");
 }
 
 #[test]

@@ -79,6 +79,7 @@ mod tests {
             after: None,
             limit: 1000,
             scan_limit: 1000,
+            conditions: &[],
             matches: &|_| true,
         };
         store.summaries(&query).unwrap()

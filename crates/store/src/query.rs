@@ -1,0 +1,134 @@
+//! Queries: what has settled and what is open, told as one.
+//!
+//! A query looks at the open set first and takes the list of settled files afterwards, so that it
+//! finds every document in one of the two. A trace that is open and has settled before is made of
+//! all its documents; its row in a settled file does not count then, and what it contributed to
+//! the service graph when it settled is taken back.
+
+use roentgen_model::{Micros, ServiceGraph, TraceId};
+
+use crate::assembling::Whereabouts;
+use crate::locking::{lock, read};
+use crate::replacing::{self, Trouble};
+use crate::state::State;
+use crate::{StoreError, StoreStatus, SummaryPage, SummaryQuery, TimeRange, TraceDocuments};
+
+use page::OpenPage;
+use view::View;
+
+mod graph;
+mod large;
+mod page;
+mod summary_cache;
+mod view;
+
+pub(crate) use graph::GraphCache;
+pub(crate) use large::{LargeTraces, is_large};
+pub(crate) use summary_cache::SummaryCache;
+
+/// The documents of a trace.
+pub(crate) fn documents(state: &State, id: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
+    within_gate(state, || {
+        let open = state.open.get(id);
+        let settled = state.live().find(id)?;
+        let whereabouts = Whereabouts::new(settled, open.as_ref());
+        if whereabouts.is_empty() {
+            return Ok(None);
+        }
+        let (documents, limit_exceeded) = whereabouts.read_documents(state, id)?;
+        let found = TraceDocuments { id, documents, limit_exceeded };
+        Ok((!found.documents.is_empty()).then_some(found))
+    })
+}
+
+/// One page of summaries.
+pub(crate) fn summaries(
+    state: &State,
+    query: &SummaryQuery<'_>,
+) -> Result<SummaryPage, StoreError> {
+    within_gate(state, || {
+        let view = View::of(state);
+        let open = OpenPage::new(state, &view, query)?;
+        let page = view.live.find_page(&query.into(), &open);
+        open.into_trouble().map_or(Ok(()), Err)?;
+        Ok(page?)
+    })
+}
+
+/// The service graph of a range of time.
+pub(crate) fn service_graph(state: &State, range: TimeRange) -> Result<ServiceGraph, StoreError> {
+    let last = range.end.minus(Micros::new(1));
+    if range.start > last {
+        return Ok(ServiceGraph::default());
+    }
+    let minutes = range.start.minute()..=last.minute();
+    within_gate(state, || graph::service_graph(state, minutes.clone()))
+}
+
+/// Everything for operators.
+pub(crate) fn status(state: &State) -> StoreStatus {
+    let (open, live, known) = (state.open.size(), state.live(), state.extent.known());
+    let log_files = state.log.list();
+    let (pending_documents, pending_bytes) = state.queue.pending();
+    let counters = &state.counters;
+    StoreStatus {
+        traces: usize::try_from(live.traces()).unwrap_or(usize::MAX).saturating_add(open.traces),
+        documents: known.files.values().map(|facts| facts.documents).sum(),
+        log_files: log_files.len(),
+        log_bytes: log_files.iter().filter_map(|file| file.bytes().ok()).sum(),
+        oldest: known.files.values().map(|facts| facts.oldest).min(),
+        newest: known.files.values().map(|facts| facts.newest).max(),
+        pending_documents,
+        pending_bytes,
+        open_traces: open.traces,
+        open_documents: open.documents,
+        open_bytes: open.bytes,
+        resting_documents: state.large.resting_documents(),
+        settled_files: live.files().len(),
+        settled_bytes: live.files().iter().map(|live| live.file.bytes()).sum(),
+        cache_bytes: state.cache.memory(),
+        dictionary_bytes: counters.dictionary_bytes.get(),
+        stored_documents_total: counters.stored_documents.get(),
+        groups_total: counters.groups.get(),
+        overloaded_documents_total: counters.overloaded_documents.get(),
+        settles_total: counters.settles.get(),
+        failed_settles_total: counters.failed_settles.get(),
+        merges_total: counters.merges.get(),
+        failed_merges_total: counters.failed_merges.get(),
+        replayed_documents_total: counters.replayed_documents.get(),
+        damaged_stretches_total: counters.damaged_stretches.get(),
+        damaged_bytes_total: counters.damaged_bytes.get(),
+        torn_bytes_total: counters.torn_bytes.get(),
+        damaged_settled_files_total: counters.damaged_settled_files.get(),
+        damaged_manifests_total: counters.damaged_manifests.get(),
+        unreadable_documents_total: counters.unreadable_documents.get(),
+        oversize_documents_total: counters.oversize_documents.get(),
+        expired_documents_total: counters.expired_documents.get(),
+        panics_total: counters.panics.get(),
+        failure: state.failure(),
+    }
+}
+
+/// Runs a query while settled and open add up to everything; again, when a settled file that it
+/// met was replaced.
+fn within_gate<T>(state: &State, run: impl Fn() -> Result<T, Trouble>) -> Result<T, StoreError> {
+    loop {
+        let damage = {
+            let _gate = read(&state.gate);
+            if state.is_incomplete() {
+                None
+            } else {
+                match run() {
+                    Ok(found) => return Ok(found),
+                    Err(Trouble::Failed(error)) => return Err(error),
+                    Err(Trouble::Damaged(damage)) => Some(damage),
+                }
+            }
+        };
+        let mut derived = lock(&state.derived);
+        match damage {
+            Some(damage) => replacing::replace(state, &mut derived, &damage)?,
+            None => replacing::finish_reading(state, &mut derived)?,
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! Conditions on columns.
+//!
+//! The result is that of [`Condition::holds`] on each row's summary, without making any. Texts
+//! and services are looked at once for each entry of a dictionary; what is known of the row group
+//! (its footer entry) rules out or lets through whole groups without reading a column.
+
+use std::ops::{Bound, RangeBounds as _, RangeInclusive};
+
+use roentgen_model::{Micros, Outcome, Timestamp};
+
+use super::SettledError;
+use super::columns::{
+    AnnotationValues, Annotations, ColumnName, Durations, EntryPoints, FLAG_ERROR, FLAG_FAULT,
+    FLAG_PARTIAL, FLAG_THROTTLE, Flags, Integers, OptionalIntegers, ResponseTimes, ServiceLists,
+    ServiceTable, TextColumn, TextLists, Users, ValueKind, Values, outcome_bit,
+};
+use super::group::Group;
+use super::selection::Selection;
+use crate::condition::{AnnotationMatch, Condition, Limits, ServiceMatch, TextField, TextMatch};
+use crate::{TimeRange, TimeRangeType};
+
+/// Keeps the rows whose trace belongs to the range.
+pub(super) fn select_range(
+    group: &Group<'_>,
+    range: TimeRange,
+    range_type: TimeRangeType,
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    let known = group.group;
+    match range_type {
+        TimeRangeType::TraceId => {
+            if !(range.contains(known.first.time) && range.contains(known.last.time)) {
+                let times: &Integers = &*group.column(ColumnName::Times)?;
+                rows.retain(|row| contains(range, times.0.get(row)));
+            }
+        }
+        TimeRangeType::Event => {
+            let start = range.start.as_micros();
+            let end = range.end.as_micros();
+            if !(*known.starts.end() < end && start <= *known.ends.start()) {
+                let starts = group.column::<Integers>(ColumnName::Starts)?;
+                let durations = group.column::<Durations>(ColumnName::Durations)?;
+                rows.retain(|row| {
+                    let window = starts.0.get(row).zip(durations.0.get(row));
+                    window.is_some_and(|(from, length)| {
+                        *from < end && start <= from.wrapping_add(*length)
+                    })
+                });
+            }
+        }
+        TimeRangeType::Service => {
+            let time = |micros: &i64| Timestamp::from_micros(*micros);
+            let is_inside = [known.ends.start(), known.ends.end()];
+            if !is_inside.into_iter().all(|end| range.contains(time(end))) {
+                let starts = group.column::<Integers>(ColumnName::Starts)?;
+                let durations = group.column::<Durations>(ColumnName::Durations)?;
+                rows.retain(|row| {
+                    let window = starts.0.get(row).zip(durations.0.get(row));
+                    let end = window.map(|(from, length)| from.wrapping_add(*length));
+                    contains(range, end.as_ref())
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn contains(range: TimeRange, time: Option<&i64>) -> bool {
+    time.is_some_and(|micros| range.contains(Timestamp::from_micros(*micros)))
+}
+
+/// Whether some row of a group may belong to the range, from what is known of the group.
+pub(super) fn may_select(
+    group: &super::footer::RowGroup,
+    range: TimeRange,
+    range_type: TimeRangeType,
+) -> bool {
+    let (start, end) = (range.start.as_micros(), range.end.as_micros());
+    let (least, greatest) = match range_type {
+        TimeRangeType::TraceId => (group.first.time.as_micros(), group.last.time.as_micros()),
+        TimeRangeType::Event => (*group.starts.start(), *group.ends.end()),
+        TimeRangeType::Service => (*group.ends.start(), *group.ends.end()),
+    };
+    least < end && start <= greatest
+}
+
+/// Keeps the rows of which all conditions hold.
+pub(super) fn select(
+    group: &Group<'_>,
+    conditions: &[Condition],
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    if !conditions.iter().all(|condition| may_hold(group, condition)) {
+        *rows = Selection::all(0);
+    }
+    for condition in conditions {
+        if rows.is_empty() {
+            break;
+        }
+        select_one(group, condition, rows)?;
+    }
+    Ok(())
+}
+
+/// Whether the condition may hold of some row, from what is known of the group.
+fn may_hold(group: &Group<'_>, condition: &Condition) -> bool {
+    let known = group.group;
+    let flag = |flag: u8, wanted: bool| {
+        if wanted { known.any_flags & flag != 0 } else { known.all_flags & flag == 0 }
+    };
+    match condition {
+        Condition::Outcomes(outcomes) => known.outcomes & bits_of(outcomes) != 0,
+        Condition::Fault(wanted) => flag(FLAG_FAULT, *wanted),
+        Condition::Error(wanted) => flag(FLAG_ERROR, *wanted),
+        Condition::Throttle(wanted) => flag(FLAG_THROTTLE, *wanted),
+        Condition::Partial(wanted) => flag(FLAG_PARTIAL, *wanted),
+        Condition::ResponseTime(limits) => {
+            known.response_times.as_ref().is_some_and(|range| overlap(limits, range))
+        }
+        Condition::Duration(limits) => overlap(limits, &known.durations),
+        _ => true,
+    }
+}
+
+fn overlap(limits: &Limits<Micros>, range: &RangeInclusive<i64>) -> bool {
+    let is_above = match &limits.0 {
+        Bound::Included(least) => least.get() <= *range.end(),
+        Bound::Excluded(least) => least.get() < *range.end(),
+        Bound::Unbounded => true,
+    };
+    let is_below = match &limits.1 {
+        Bound::Included(greatest) => *range.start() <= greatest.get(),
+        Bound::Excluded(greatest) => *range.start() < greatest.get(),
+        Bound::Unbounded => true,
+    };
+    is_above && is_below
+}
+
+fn bits_of(outcomes: &[Outcome]) -> u8 {
+    let bit = |outcome: &Outcome| match outcome {
+        Outcome::Ok => outcome_bit(0),
+        Outcome::Error => outcome_bit(1),
+        Outcome::Throttle => outcome_bit(2),
+        Outcome::Fault => outcome_bit(3),
+    };
+    outcomes.iter().fold(0, |bits, outcome| bits | bit(outcome))
+}
+
+fn select_one(
+    group: &Group<'_>,
+    condition: &Condition,
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    match condition {
+        Condition::Outcomes(outcomes) => {
+            let wanted = bits_of(outcomes);
+            if group.group.outcomes & !wanted != 0 {
+                let flags = group.column::<Flags>(ColumnName::Flags)?;
+                let bit = |row| flags.0.get(row).copied().map_or(0, outcome_bit);
+                rows.retain(|row| bit(row) & wanted != 0);
+            }
+        }
+        Condition::Fault(wanted) => select_flag(group, FLAG_FAULT, *wanted, rows)?,
+        Condition::Error(wanted) => select_flag(group, FLAG_ERROR, *wanted, rows)?,
+        Condition::Throttle(wanted) => select_flag(group, FLAG_THROTTLE, *wanted, rows)?,
+        Condition::Partial(wanted) => select_flag(group, FLAG_PARTIAL, *wanted, rows)?,
+        Condition::ResponseTime(limits) => {
+            let less = group.column::<ResponseTimes>(ColumnName::ResponseTimes)?;
+            let durations = group.column::<Durations>(ColumnName::Durations)?;
+            rows.retain(|row| {
+                let time = less.0.get(row).zip(durations.0.get(row));
+                let time = time.map(|(less, length)| Micros::new(less.wrapping_add(*length)));
+                time.is_some_and(|time| limits.contains(&time))
+            });
+        }
+        Condition::Duration(limits) => {
+            let durations = group.column::<Durations>(ColumnName::Durations)?;
+            let is_kept = |length: &i64| limits.contains(&Micros::new(*length));
+            rows.retain(|row| durations.0.get(row).is_some_and(is_kept));
+        }
+        Condition::HttpStatus(limits) => {
+            let statuses = group.column::<OptionalIntegers>(ColumnName::Statuses)?;
+            rows.retain(|row| statuses.get(row).is_some_and(|status| limits.contains(&status)));
+        }
+        Condition::Text(field, wanted) => {
+            let name = match field {
+                TextField::Url => ColumnName::Urls,
+                TextField::Method => ColumnName::Methods,
+                TextField::UserAgent => ColumnName::UserAgents,
+                TextField::ClientIp => ColumnName::ClientIps,
+            };
+            let column = group.column::<TextColumn>(name)?;
+            let matching = Codes::of(column.texts.len(), &column.texts.matching(wanted));
+            matching.select(&column.codes, rows);
+        }
+        Condition::Service(wanted) => {
+            let services = group.column::<ServiceTable>(ColumnName::ServiceTable)?;
+            let lists = group.column::<ServiceLists>(ColumnName::Services)?;
+            let matching = matching_services(&services, wanted);
+            Codes::of_lists(&lists.lists, &matching).select(&lists.codes, rows);
+        }
+        Condition::EntryPoint(wanted) => {
+            let services = group.column::<ServiceTable>(ColumnName::ServiceTable)?;
+            let entries = group.column::<EntryPoints>(ColumnName::EntryPoints)?;
+            matching_services(&services, wanted).select(&entries.0, rows);
+        }
+        Condition::User(wanted) => {
+            let users = group.column::<Users>(ColumnName::Users)?;
+            let matching = Codes::of(users.names.len(), &users.names.matching(wanted));
+            if matching.is_empty {
+                *rows = Selection::all(0);
+            }
+            rows.retain(|row| users.get(row).iter().any(|(name, _)| matching.has(*name as usize)));
+        }
+        Condition::Annotation { key, value } => select_annotation(group, key, value, rows)?,
+        Condition::ResourceArn(wanted) => {
+            select_texts(group, ColumnName::ResourceArns, wanted, rows)?;
+        }
+        Condition::InstanceId(wanted) => {
+            select_texts(group, ColumnName::InstanceIds, wanted, rows)?;
+        }
+        Condition::AvailabilityZone(wanted) => {
+            select_texts(group, ColumnName::AvailabilityZones, wanted, rows)?;
+        }
+    }
+    Ok(())
+}
+
+fn select_flag(
+    group: &Group<'_>,
+    flag: u8,
+    wanted: bool,
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    let known = group.group;
+    let all_are = if wanted { known.all_flags & flag != 0 } else { known.any_flags & flag == 0 };
+    if !all_are {
+        let flags = group.column::<Flags>(ColumnName::Flags)?;
+        rows.retain(|row| flags.0.get(row).is_some_and(|flags| (flags & flag != 0) == wanted));
+    }
+    Ok(())
+}
+
+fn select_texts(
+    group: &Group<'_>,
+    name: ColumnName,
+    wanted: &TextMatch,
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    let column = group.column::<TextLists>(name)?;
+    let texts = Codes::of(column.texts.len(), &column.texts.matching(wanted));
+    Codes::of_lists(&column.lists, &texts).select(&column.codes, rows);
+    Ok(())
+}
+
+fn matching_services(table: &ServiceTable, wanted: &ServiceMatch) -> Codes {
+    let services = (0..).zip(&table.services);
+    let matching: Vec<u32> =
+        services.filter(|(_, service)| wanted.matches(service)).map(|(number, _)| number).collect();
+    Codes::of(table.services.len(), &matching)
+}
+
+fn select_annotation(
+    group: &Group<'_>,
+    key: &str,
+    wanted: &AnnotationMatch,
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    let annotations = group.column::<Annotations>(ColumnName::Annotations)?;
+    let is_kind = |kind| match wanted {
+        AnnotationMatch::Any => true,
+        AnnotationMatch::Text(_) => kind == ValueKind::Text,
+        AnnotationMatch::Number(_) => kind == ValueKind::Number,
+        AnnotationMatch::Boolean(_) => kind == ValueKind::Boolean,
+    };
+    let columns = (0_u32..).zip(&annotations.columns);
+    let columns: Vec<_> =
+        columns.filter(|(_, column)| column.key == key && is_kind(column.kind)).collect();
+    if *wanted == AnnotationMatch::Any {
+        let of_key = |[column, _]: &[u32; 2]| columns.iter().any(|(number, _)| number == column);
+        let shapes = annotations.shapes.iter().zip(0..);
+        let matching: Vec<u32> = shapes
+            .filter(|(shape, _)| shape.as_chunks().0.iter().any(of_key))
+            .map(|(_, number)| number)
+            .collect();
+        Codes::of(annotations.shapes.len(), &matching).select(&annotations.rows, rows);
+        return Ok(());
+    }
+    // At most one column has the key and the one kind that is asked for.
+    let Some((number, column)) = columns.first() else {
+        *rows = Selection::all(0);
+        return Ok(());
+    };
+    let chunk = group.annotation_values(&annotations, column.chunk)?;
+    let matching = matching_values(&chunk, column.place, wanted);
+    if matching.is_empty {
+        *rows = Selection::all(0);
+        return Ok(());
+    }
+    let codes = chunk.0.get(column.place).map_or(&[][..], |values| &values.codes);
+    let counts: Vec<usize> = annotations
+        .shapes
+        .iter()
+        .map(|shape| shape.as_chunks().0.iter().filter(|[column, _]| column == number).count())
+        .collect();
+    // The values of a row are the next ones of the column, whether it is still in question or not.
+    let mut next = 0;
+    let mut matched = vec![false; annotations.rows.len()];
+    for (shape, is_match) in annotations.rows.iter().zip(&mut matched) {
+        let shape = usize::from(*shape).checked_sub(1);
+        let count = shape.and_then(|shape| counts.get(shape)).copied().unwrap_or(0);
+        let of_row = codes.get(next..next + count).unwrap_or(&[]);
+        *is_match = of_row.iter().any(|code| matching.has(*code as usize));
+        next += count;
+    }
+    rows.retain(|row| matched.get(row).copied().unwrap_or(false));
+    Ok(())
+}
+
+fn matching_values(chunk: &AnnotationValues, place: usize, wanted: &AnnotationMatch) -> Codes {
+    let Some(column) = chunk.0.get(place) else { return Codes::of(0, &[]) };
+    match (&column.values, wanted) {
+        (Values::Texts(texts), AnnotationMatch::Text(wanted)) => {
+            Codes::of(texts.len(), &texts.matching(wanted))
+        }
+        (Values::Numbers(numbers), AnnotationMatch::Number(limits)) => {
+            let matching = (0..).zip(numbers).filter(|(_, number)| limits.contains(*number));
+            let matching: Vec<u32> = matching.map(|(place, _)| place).collect();
+            Codes::of(numbers.len(), &matching)
+        }
+        (Values::Booleans, AnnotationMatch::Boolean(wanted)) => Codes::of(2, &[u32::from(*wanted)]),
+        _ => Codes::of(0, &[]),
+    }
+}
+
+/// The codes of the entries of a dictionary that match: the number of the entry plus 1, since 0
+/// stands for no entry.
+struct Codes {
+    is_match: Vec<bool>,
+    is_empty: bool,
+}
+
+impl Codes {
+    fn of(entries: usize, matching: &[u32]) -> Self {
+        let mut is_match = vec![false; entries + 1];
+        for number in matching {
+            if let Some(is_match) = is_match.get_mut(*number as usize + 1) {
+                *is_match = true;
+            }
+        }
+        Self { is_match, is_empty: matching.is_empty() }
+    }
+
+    /// The codes of lists with a matching item.
+    fn of_lists(lists: &super::lists::Lists, items: &Codes) -> Self {
+        if items.is_empty {
+            return Self::of(0, &[]);
+        }
+        let has_match = |list: &[u32]| list.iter().any(|item| items.has(*item as usize + 1));
+        let matching: Vec<u32> =
+            lists.iter().zip(0..).filter(|(list, _)| has_match(list)).map(|(_, n)| n).collect();
+        Self::of(lists.len(), &matching)
+    }
+
+    fn has(&self, code: usize) -> bool {
+        self.is_match.get(code).copied().unwrap_or(false)
+    }
+
+    /// Keeps the rows with a matching code.
+    fn select<T: Copy + TryInto<usize>>(&self, codes: &[T], rows: &mut Selection) {
+        if self.is_empty {
+            *rows = Selection::all(0);
+            return;
+        }
+        let code = |row: usize| codes.get(row).and_then(|code: &T| (*code).try_into().ok());
+        rows.retain(|row| code(row).is_some_and(|code| self.has(code)));
+    }
+}

@@ -1,0 +1,8 @@
+//! What settled files promise, on made-up traces.
+
+mod damage;
+mod fixture;
+mod merging;
+mod queries;
+mod round_trip;
+mod samples;

@@ -1,0 +1,143 @@
+//! What is written comes back.
+
+use proptest::prelude::*;
+use roentgen_model::{Rollups, ServiceGraph, TraceId};
+
+use super::super::{Position, Sequence, SettledFile};
+use super::samples::{Files, batch_of, bytes_of, graph_of, plain_summary, rows_of, summaries};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn summaries_come_back_in_the_order_of_time(summaries in summaries(12)) {
+        let mut files = Files::new();
+        let file = files.open(&bytes_of(&batch_of(1, &summaries)));
+        let mut expect = summaries;
+        expect.sort_by_key(|summary| (summary.time, summary.id));
+        prop_assert_eq!(rows_of(&file), expect);
+        prop_assert!(file.verify().is_ok());
+    }
+
+    #[test]
+    fn positions_are_found_by_id(summaries in summaries(12), absent: [u8; 16]) {
+        let mut files = Files::new();
+        let batch = batch_of(3, &summaries);
+        let file = files.open(&bytes_of(&batch));
+        for trace in &batch.traces {
+            let found = file.find(trace.summary.id).unwrap().unwrap();
+            prop_assert_eq!(found.id, trace.summary.id);
+            prop_assert_eq!((&found.positions, found.bytes), (&trace.positions, trace.bytes));
+        }
+        prop_assert_eq!(file.find(TraceId::from_bytes(absent)).unwrap(), None);
+        let mut ids = Vec::new();
+        file.for_each_entry(|entry| ids.push(entry.id)).unwrap();
+        let mut expect: Vec<_> = summaries.iter().map(|summary| summary.id).collect();
+        expect.sort();
+        prop_assert_eq!(ids, expect);
+    }
+}
+
+#[test]
+fn a_file_knows_what_it_holds() {
+    let mut files = Files::new();
+    let summaries: Vec<_> = (0..10_000).map(|n| plain_summary(n, 1000 + n as i64 / 50)).collect();
+    let mut batch = batch_of(5, &summaries);
+    batch.superseded = vec![(Sequence(2), summaries[3].id)];
+    batch.corrections = vec![(Sequence(2), batch.rollups.clone())];
+    let bytes = bytes_of(&batch);
+    let file = files.open(&bytes);
+    assert_eq!((file.bytes(), file.home()), (bytes.len() as u64, 7));
+    assert_eq!((file.traces(), file.documents()), (10_000, 20_000));
+    assert_eq!(file.document_bytes(), (0..10_000).map(|n| 1000 + n).sum::<u64>());
+    assert_eq!(file.groups().map(|group| group.group.rows).collect::<Vec<_>>(), [4096, 4096, 1808]);
+    let (first, last) = file.times().unwrap();
+    assert_eq!((first.as_seconds(), last.as_seconds()), (1000.0, 1199.0));
+    assert_eq!(file.rollup_minutes(), Some(16..=19));
+    assert_eq!(file.superseded(), [(Sequence(2), summaries[3].id)]);
+    assert_eq!(file.correction_targets().collect::<Vec<_>>(), [Sequence(2)]);
+    let (least, greatest) = file.positions().unwrap();
+    assert_eq!(least, Position::from_u64(5 << 40));
+    assert_eq!(greatest, Position::from_u64(5 << 40 | 10_099 << 8 | 3));
+    assert!(file.memory() < 60_000, "{}", file.memory());
+}
+
+#[test]
+fn positions_from_a_place_on_are_told() {
+    let mut files = Files::new();
+    let summaries: Vec<_> = (0..500).map(|n| plain_summary(n, 1000)).collect();
+    let file = files.open(&bytes_of(&batch_of(5, &summaries)));
+    let check = |first: u64, expect: usize| {
+        let found = file.positions_from(Position::from_u64(first)).unwrap();
+        assert_eq!(found.len(), expect, "{first:x}");
+        assert!(found.iter().all(|position| *position >= Position::from_u64(first)));
+    };
+    check(0, 1000);
+    check(5 << 40 | 500 << 8, 100);
+    check(5 << 40 | 599 << 8 | 3, 1);
+    check(6 << 40, 0);
+}
+
+#[test]
+fn a_batch_without_traces_is_a_file() {
+    let mut files = Files::new();
+    let file = files.open(&bytes_of(&batch_of(1, &[])));
+    assert_eq!((file.traces(), file.times(), file.positions()), (0, None, None));
+    assert_eq!(file.find(plain_summary(1, 1).id).unwrap(), None);
+    file.verify().unwrap();
+}
+
+#[test]
+fn a_huge_summary_makes_a_row_group_of_its_own() {
+    let mut files = Files::new();
+    let mut huge = plain_summary(1, 1000);
+    huge.resource_arns = (0..100).map(|n| format!("{n}{}", "x".repeat(50_000))).collect();
+    let summaries = [plain_summary(0, 1000), huge, plain_summary(2, 1000)];
+    let file = files.open(&bytes_of(&batch_of(1, &summaries)));
+    assert_eq!(file.groups().map(|group| group.group.rows).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(rows_of(&file), summaries);
+}
+
+fn graph(files: &[&SettledFile], minutes: std::ops::RangeInclusive<i64>) -> ServiceGraph {
+    super::super::service_graph(files, minutes).unwrap()
+}
+
+#[test]
+fn the_graph_of_a_range_is_that_of_its_minutes() {
+    let mut files = Files::new();
+    let summaries: Vec<_> = (0..900).map(|n| plain_summary(n, 60 * (n as i64 % 90))).collect();
+    let file = files.open(&bytes_of(&batch_of(1, &summaries)));
+    let mut rollups = Rollups::default();
+    summaries.iter().for_each(|summary| rollups.add(&graph_of(summary)));
+    let check = |first: i64, last: i64| {
+        assert_eq!(graph(&[&file], first..=last), rollups.range(first..=last), "{first}..={last}");
+    };
+    check(i64::MIN, i64::MAX);
+    check(0, 0);
+    check(17, 61);
+    check(89, 200);
+    check(90, 200);
+}
+
+#[test]
+fn corrections_count_only_while_their_target_does() {
+    let mut files = Files::new();
+    let mut first: Vec<_> = (0..6).map(|n| plain_summary(n, 60 * n as i64)).collect();
+    files.settle(1, &first);
+    // The third trace becomes one of another length.
+    first[2].end = first[2].start.plus(roentgen_model::Micros::new(77));
+    files.settle(2, &first[2..3]);
+    let mut rollups = Rollups::default();
+    first.iter().for_each(|summary| rollups.add(&graph_of(summary)));
+    let counts = |graph: &ServiceGraph| {
+        let nodes =
+            graph.nodes.iter().map(|(id, node)| (id.clone(), node.seen, node.requests.clone()));
+        nodes.collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&files.graph()), counts(&rollups.range(..)));
+    // Without the first file, its correction is void.
+    let second = &*files.files[1];
+    let mut alone = Rollups::default();
+    alone.add(&graph_of(&first[2]));
+    assert_eq!(graph(&[second], i64::MIN..=i64::MAX), alone.range(..));
+}

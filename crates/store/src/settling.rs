@@ -1,0 +1,314 @@
+//! Settling: open traces that are quiet are assembled and written to a settled file, so that their
+//! documents need not be held in memory, nor read from the log at the next opening.
+//!
+//! A trace that had settled before is made of all its documents again. What it contributed to the
+//! service graph then is found by assembling the documents it was made of then, and is taken back
+//! from the earlier file by a correction in the new one. Documents that retention has dropped in
+//! between are missing in both; the difference is still what the new documents bring.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use roentgen_model::{Rollups, TraceId};
+
+use crate::assembling::{Whereabouts, assemble_contents, bare_summary};
+use crate::derived::{self, Derived};
+use crate::extent::Known;
+use crate::live::LiveFile;
+use crate::locking::lock;
+use crate::log::{FileNumber, Position};
+use crate::manifest::ListedFile;
+use crate::open::Listed;
+use crate::query::is_large;
+use crate::replacing::{self, Trouble};
+use crate::settled::{Sequence, Sequences, SettledBatch, SettledTrace, write_settled};
+use crate::signal::Urgency;
+use crate::state::State;
+use crate::{StoreError, Tuning};
+
+use choose::{Choice, Wish, choose, is_open_for_long};
+
+mod choose;
+
+/// The settler rests for this part of the time that makes a trace quiet, so that it does not look
+/// at all open traces for each document that comes.
+const RESTS_PER_QUIET: u32 = 4;
+/// After a failure it rests for so long, and twice as long after each further one, up to…
+const FIRST_REST: Duration = Duration::from_millis(100);
+/// … this. A full disk is emptied by somebody, or by retention.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// After so many traces the settler looks whether the store is being closed.
+const TRACES_BETWEEN_LOOKS: usize = 256;
+
+/// What becomes one settled file.
+#[derive(Debug, Default)]
+struct Batch {
+    traces: Vec<SettledTrace>,
+    rollups: Rollups,
+    corrections: HashMap<Sequence, Rollups>,
+    superseded: Vec<(Sequence, TraceId)>,
+}
+
+/// The settler thread.
+pub(crate) fn run(state: &State) {
+    let Tuning { settle_documents, settle_quiet, .. } = state.options.tuning;
+    let rest = settle_quiet / RESTS_PER_QUIET;
+    let mut failures = 0_u32;
+    loop {
+        // Below, nothing is due however long it waits.
+        let is_small = state.open.size().documents < settle_documents as u64;
+        let pause = (!is_small).then_some(rest);
+        if !state.settling.wait(Urgency::Soon, pause) {
+            return;
+        }
+        let is_too_much = state.open.size().bytes > state.options.open_bytes;
+        let wish = if is_too_much { Wish::Memory } else { Wish::Due };
+        let result = settle(state, wish);
+        state.room.wake();
+        let (least, rest) = match result {
+            Ok(_) => {
+                failures = 0;
+                (Urgency::Now, rest)
+            }
+            Err(StoreError::Closed) => return,
+            Err(_) => {
+                failures = failures.saturating_add(1);
+                let rest = FIRST_REST.saturating_mul(1 << (failures - 1).min(16));
+                (Urgency::End, rest.min(LONGEST_REST))
+            }
+        };
+        if !state.settling.wait(least, Some(rest)) {
+            return;
+        }
+    }
+}
+
+/// Wakes the settler when there may be something to do.
+pub(crate) fn wake_if_worthwhile(state: &State) {
+    let size = state.open.size();
+    if size.bytes > state.options.open_bytes {
+        state.settling.wake_now();
+    } else if size.documents >= state.options.tuning.settle_documents as u64 {
+        state.settling.wake();
+    }
+}
+
+/// Settles everything that was open when this was called.
+///
+/// # Errors
+/// When it could not be written; what had settled until then has.
+pub(crate) fn settle_everything(state: &State) -> Result<(), StoreError> {
+    let end = state.extent.known().end;
+    while state.open.list().iter().any(|trace| trace.first < end) {
+        settle(state, Wish::Everything)?;
+    }
+    Ok(())
+}
+
+/// Settles what is wished. Returns how many traces have settled.
+///
+/// # Errors
+/// When it could not be written, which is counted and reported; everything is as before then.
+fn settle(state: &State, wish: Wish) -> Result<usize, StoreError> {
+    let mut derived = lock(&state.derived);
+    let derived = &mut *derived;
+    loop {
+        let work = AssertUnwindSafe(|| {
+            replacing::finish_reading(state, derived)?;
+            try_settle(state, derived, wish)
+        });
+        let trouble = match catch_unwind(work) {
+            Ok(Ok(settled)) => return Ok(settled),
+            Ok(Err(trouble)) => trouble,
+            Err(_) => {
+                state.report_panic("settling");
+                let error = std::io::Error::other("a defect of the store was met");
+                StoreError::io("settle to", &state.directories.settled, error).into()
+            }
+        };
+        let error = match trouble {
+            Trouble::Failed(error) => error,
+            Trouble::Damaged(damage) => match replacing::replace(state, derived, &damage) {
+                Ok(()) => continue,
+                Err(error) => error,
+            },
+        };
+        return Err(failed(state, error));
+    }
+}
+
+/// Lets traces settle when open ones take too much memory, while the log is being read.
+///
+/// # Errors
+/// When they could not, and take twice as much as they may; or when a settled file is damaged.
+pub(crate) fn make_room(state: &State, derived: &mut Derived) -> Result<(), Trouble> {
+    while state.open.size().bytes > state.options.open_bytes {
+        let error = match try_settle(state, derived, Wish::Memory) {
+            Ok(0) => return Ok(()),
+            Ok(_) => continue,
+            Err(Trouble::Damaged(damage)) => return Err(Trouble::Damaged(damage)),
+            Err(Trouble::Failed(error)) => failed(state, error),
+        };
+        let is_far_too_much = state.open.size().bytes / 2 > state.options.open_bytes;
+        return if is_far_too_much { Err(error.into()) } else { Ok(()) };
+    }
+    Ok(())
+}
+
+/// Publishes up to where the log is covered, as far as the disk allows: it only makes the next
+/// opening shorter.
+pub(crate) fn checkpoint(state: &State, derived: &mut Derived) {
+    let known = state.extent.known();
+    let mut change = derived.change(&known);
+    change.replay_from = replay_from(derived, &known, &state.open.list());
+    if let Err(error) = derived::publish(state, derived, change, Vec::new()) {
+        tracing::warn!(%error, "the manifest could not be brought up to date");
+    }
+}
+
+/// Everything before this place is in a settled file, when these traces stay open.
+fn replay_from(derived: &Derived, known: &Known, staying: &[Listed]) -> Position {
+    let least_staying = staying.iter().map(|trace| trace.first).min();
+    let bounds = [least_staying, derived.unread_from()];
+    bounds.into_iter().flatten().fold(known.end, Position::min)
+}
+
+/// Counts and reports that traces could not settle.
+fn failed(state: &State, error: StoreError) -> StoreError {
+    if !matches!(error, StoreError::Closed) {
+        state.counters.failed_settles.add(1);
+        if let Some(held_back) = state.warning_due("settling") {
+            tracing::error!(%error, held_back, "traces could not settle; it is tried again");
+        }
+    }
+    error
+}
+
+fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize, Trouble> {
+    // In this order: what comes after the end was looked up stands behind it.
+    let known = state.extent.known();
+    let now = state.clock.instant();
+    let unread_from = derived.unread_from();
+    let Choice { chosen, mut staying } =
+        choose(state.open.list(), wish, now, unread_from, &state.options);
+    if chosen.is_empty() {
+        return Ok(0);
+    }
+    let live = state.live();
+    let mut batches: BTreeMap<FileNumber, Batch> = BTreeMap::new();
+    let mut settled: Vec<(TraceId, Position)> = Vec::with_capacity(chosen.len());
+    for (count, trace) in chosen.into_iter().enumerate() {
+        if count % TRACES_BETWEEN_LOOKS == 0 && state.settling.is_closed() {
+            return Err(StoreError::Closed.into());
+        }
+        let Some(open) = state.open.get(trace.id) else { continue };
+        let found = live.find(trace.id)?;
+        let row = found.as_ref().and_then(|found| found.row);
+        let whereabouts = Whereabouts::new(found, Some(&open));
+        if wish == Wish::Due && is_costly(&whereabouts) && !is_open_for_long(&trace, now) {
+            staying.push(trace);
+            continue;
+        }
+        let Some(last) = whereabouts.open.last().map(|document| document.position) else {
+            continue;
+        };
+        let batch = batches.entry(last.file()).or_default();
+        add_trace(state, derived, batch, trace.id, &whereabouts, row);
+        settled.push((trace.id, last));
+    }
+    if settled.is_empty() {
+        return Ok(0);
+    }
+    let mut change = derived.change(&known);
+    change.replay_from = replay_from(derived, &known, &staying);
+    let mut added = Vec::new();
+    for (home, batch) in batches.into_iter().filter(|(_, batch)| !batch.traces.is_empty()) {
+        match write(state, derived, home, batch) {
+            Ok(file) => added.push(file),
+            Err(error) => {
+                derived::remove_unpublished(state, &added);
+                return Err(error.into());
+            }
+        }
+    }
+    change.next_sequence = derived.next_number();
+    settled.iter().for_each(|&(id, _)| state.open.begin_settling(id));
+    derived::publish(state, derived, change, added)?;
+    for &(id, last) in &settled {
+        state.open.remove_up_to(id, last);
+        state.large.forget(id);
+    }
+    state.counters.settles.add(u64::from(!settled.is_empty()));
+    state.upkeep.wake();
+    Ok(settled.len())
+}
+
+/// Whether making a trace anew costs so much that it waits until more has come for it.
+fn is_costly(whereabouts: &Whereabouts) -> bool {
+    !whereabouts.settled.is_empty()
+        && is_large(whereabouts.settled.len(), whereabouts.settled_bytes)
+}
+
+/// Adds a trace to those that settle together.
+fn add_trace(
+    state: &State,
+    derived: &mut Derived,
+    batch: &mut Batch,
+    id: TraceId,
+    whereabouts: &Whereabouts,
+    row: Option<Sequence>,
+) {
+    let new = whereabouts.only_open();
+    let positions: Vec<Position> = new.iter().map(|document| document.position).collect();
+    if positions.is_empty() {
+        return;
+    }
+    let bytes = new.iter().map(|document| u64::from(document.bytes)).sum();
+    let shown = whereabouts.read_for_lists(state, id);
+    let all = shown.settled.iter().chain(&shown.open);
+    let names = &mut derived.names;
+    let assembled = assemble_contents(state, id, all, names);
+    if let Some(row) = row {
+        if let Some(before) = assemble_contents(state, id, shown.settled.iter(), names) {
+            batch.corrections.entry(row).or_default().add(&before.graph);
+        }
+        batch.superseded.push((row, id));
+    }
+    let summary = match assembled {
+        Some(assembled) => {
+            batch.rollups.add(&assembled.graph);
+            assembled.summary
+        }
+        None => bare_summary(id),
+    };
+    batch.traces.push(SettledTrace { summary, positions, bytes });
+}
+
+fn write(
+    state: &State,
+    derived: &mut Derived,
+    home: FileNumber,
+    batch: Batch,
+) -> Result<LiveFile, StoreError> {
+    let sequence = derived.take_number();
+    let positions = || batch.traces.iter().flat_map(|trace| trace.positions.iter().copied());
+    let least = positions().min().unwrap_or(Position::MIN);
+    let greatest = positions().max().unwrap_or(Position::MIN);
+    let sequences = Sequences::of(sequence);
+    let listed = ListedFile { number: sequence, sequences, home, least, greatest };
+    let corrections = batch.corrections.into_iter().filter(|(_, rollups)| !rollups.is_empty());
+    let batch = SettledBatch {
+        sequence,
+        home,
+        traces: batch.traces,
+        rollups: batch.rollups,
+        corrections: corrections.collect(),
+        superseded: batch.superseded,
+    };
+    let directory = &state.directories.settled;
+    let file = derived::write_file(&*state.disk, directory, sequence, &state.cache, |sink| {
+        write_settled(&batch, sink).map(drop)
+    })?;
+    Ok(LiveFile::new(listed, file))
+}

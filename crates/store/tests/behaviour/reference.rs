@@ -1,0 +1,130 @@
+//! A store that keeps all documents and puts everything together when it is asked: slow, and
+//! simple enough to be right. What the real one answers must be the same.
+
+use std::collections::BTreeMap;
+
+use roentgen_model::{ServiceGraph, Timestamp, TraceId, TraceSummary};
+use roentgen_store::{Condition, Cursor, ReceivedDocument, TimeRange, TimeRangeType};
+
+use crate::harness::{Counts, Harness, all_time, assembled, counts};
+
+/// All documents by trace, each in the order of storage.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    trace_bytes: u64,
+    documents: BTreeMap<TraceId, Vec<ReceivedDocument>>,
+}
+
+/// A question for a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) range: TimeRange,
+    pub(crate) range_type: TimeRangeType,
+    pub(crate) limit: usize,
+    pub(crate) scan_limit: usize,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+impl Reference {
+    /// A store of nothing that shows so many bytes of a trace.
+    pub(crate) fn new(trace_bytes: u64) -> Self {
+        Self { trace_bytes, documents: BTreeMap::new() }
+    }
+
+    pub(crate) fn append(&mut self, documents: &[ReceivedDocument]) {
+        for document in documents {
+            self.documents.entry(document.trace_id).or_default().push(document.clone());
+        }
+    }
+
+    /// The documents of a trace that are shown.
+    fn shown(&self, id: TraceId) -> &[ReceivedDocument] {
+        let all = self.documents.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let mut bytes = 0;
+        let fits = |(index, document): (usize, &ReceivedDocument)| {
+            bytes += document.bytes.len() as u64;
+            index == 0 || bytes <= self.trace_bytes
+        };
+        let count = all.iter().enumerate().map(fits).take_while(|fits| *fits).count();
+        all.get(..count).unwrap()
+    }
+
+    /// The summaries of all traces, newest first.
+    fn summaries(&self) -> Vec<TraceSummary> {
+        let of = |&id: &TraceId| assembled(id, self.shown(id)).unwrap().summary;
+        let mut summaries: Vec<_> = self.documents.keys().map(of).collect();
+        summaries.sort_by_key(|summary| std::cmp::Reverse((summary.time, summary.id)));
+        summaries
+    }
+
+    fn graphs(&self) -> BTreeMap<i64, ServiceGraph> {
+        let mut minutes: BTreeMap<i64, ServiceGraph> = BTreeMap::new();
+        for &id in self.documents.keys() {
+            for (minute, part) in assembled(id, self.shown(id)).unwrap().graph.by_minute() {
+                minutes.entry(minute).or_default().merge(&part);
+            }
+        }
+        minutes
+    }
+
+    /// The real store tells the same of everything.
+    pub(crate) fn check_everything(&self, harness: &Harness) {
+        for (&id, all) in &self.documents {
+            let shown = self.shown(id);
+            let found = harness.documents(id).unwrap();
+            assert_eq!(found.documents, shown, "{id}");
+            assert_eq!(found.limit_exceeded, shown.len() < all.len(), "{id}");
+        }
+        let found: Vec<_> = harness.summaries().iter().map(|s| (**s).clone()).collect();
+        let expect = self.summaries();
+        let brief = |summaries: &[TraceSummary]| -> Vec<_> {
+            summaries.iter().map(|summary| (summary.time, summary.id, summary.revision)).collect()
+        };
+        assert_eq!(brief(&found), brief(&expect));
+        assert_eq!(found, expect);
+        self.check_graph(harness);
+        let documents: usize = self.documents.values().map(Vec::len).sum();
+        assert_eq!(harness.status().documents, documents as u64);
+    }
+
+    pub(crate) fn check_graph(&self, harness: &Harness) {
+        let minutes = self.graphs();
+        let mut all = ServiceGraph::default();
+        minutes.values().for_each(|graph| all.merge(graph));
+        assert_eq!(harness.counts(all_time()), counts(&all));
+        for (minute, expect) in minutes {
+            let moment = |minute: i64| Timestamp::from_micros(minute * 60_000_000);
+            let range = TimeRange { start: moment(minute), end: moment(minute + 1) };
+            assert_eq!(harness.counts(range), counts(&expect), "{minute}");
+        }
+        let before = TimeRange { start: Timestamp::default(), end: Timestamp::from_micros(60) };
+        assert_eq!(harness.counts(before), Counts::default());
+    }
+
+    /// The real store answers a question with the same, page by page.
+    pub(crate) fn check_question(&self, harness: &Harness, question: &Question) {
+        let Question { range, range_type, limit, scan_limit, ref conditions } = *question;
+        let in_range: Vec<_> = self
+            .summaries()
+            .into_iter()
+            .filter(|summary| range_type.selects(range, summary))
+            .collect();
+        let holds =
+            |summary: &&TraceSummary| conditions.iter().all(|condition| condition.holds(summary));
+        let expect: Vec<_> = in_range.iter().filter(holds).collect();
+        let (mut found, mut after) = (Vec::new(), None::<Cursor>);
+        for pages in 0.. {
+            let page = harness.page(range, range_type, after, (limit, scan_limit), conditions);
+            assert!(page.summaries.len() <= limit.max(1), "{question:?}");
+            found.extend(page.summaries);
+            assert!(page.next.is_none_or(|next| after.is_none_or(|after| next < after)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            assert!(pages <= 2 * in_range.len() + 8, "there is no end of pages: {question:?}");
+        }
+        let found: Vec<_> = found.iter().map(|summary| &**summary).collect();
+        assert_eq!(found, expect, "{question:?}");
+    }
+}
