@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// AWS X-Ray that anyone can run: takes segments from the X-Ray SDKs, stores them, and shows
 /// service map, traces and timelines.
@@ -44,6 +44,8 @@ pub enum Command {
     SampleTraffic(SampleTrafficArgs),
     /// Ask a running server whether it is well; for container health checks.
     Healthcheck(HealthcheckArgs),
+    /// Check, copy, export and import what is stored.
+    Store(StoreArgs),
 }
 
 /// Options of `serve`.
@@ -118,6 +120,129 @@ pub struct HealthcheckArgs {
     /// The YAML file of the server [env: ROENTGEN_CONFIG].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Options of `store`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  roentgen store check --data-dir /var/lib/roentgen      read everything, say what is damaged
+  roentgen store snapshot /backup/today                  a consistent copy, also while it serves
+  roentgen store export traces.jsonl                     every document, one per line
+  roentgen store export --since 24h - | zstd > day.zst   those of the last day, to a pipe
+  roentgen store export --format parquet tables/         tables for DuckDB, pandas, Athena
+  roentgen store import traces.jsonl --data-dir new      into another (or a new) data directory
+
+check, snapshot and export write nothing to the data directory and work while a server uses it.
+rebuild and import need it for themselves: stop the server first.")]
+pub struct StoreArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub tool: StoreTool,
+}
+
+/// What can be done with a data directory.
+#[derive(Clone, Debug, Subcommand)]
+pub enum StoreTool {
+    /// Read everything that is stored, and say what is damaged and where. Fails when something is.
+    Check(CheckArgs),
+    /// Make everything anew that is made from the log: indexes, summaries, service graphs.
+    Rebuild(RebuildArgs),
+    /// Make a consistent copy of the data directory, also while a server uses it.
+    Snapshot(SnapshotArgs),
+    /// Write what is stored as JSON lines, or as Parquet tables.
+    Export(ExportArgs),
+    /// Store documents from JSON lines: those of export, or plain X-Ray documents.
+    Import(ImportArgs),
+}
+
+/// Which data directory; the one that a server started with the same environment and file uses.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DataDirArgs {
+    /// The data directory [env: ROENTGEN_DATA_DIR] [default: ./roentgen-data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// The YAML file of the server [env: ROENTGEN_CONFIG].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of `store check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Which data directory.
+    #[command(flatten)]
+    pub directory: DataDirArgs,
+    /// Write the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `store rebuild`.
+#[derive(Clone, Debug, Args)]
+pub struct RebuildArgs {
+    /// Which data directory.
+    #[command(flatten)]
+    pub directory: DataDirArgs,
+}
+
+/// Options of `store snapshot`.
+#[derive(Clone, Debug, Args)]
+pub struct SnapshotArgs {
+    /// Where to: a directory that does not exist yet, or an empty one. On the file system of the
+    /// data directory, all but the newest log file take no room of their own.
+    #[arg(value_name = "TARGET")]
+    pub target: PathBuf,
+    /// Which data directory.
+    #[command(flatten)]
+    pub directory: DataDirArgs,
+}
+
+/// Options of `store export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Where to: a file for JSON lines (- for standard output), a directory for Parquet.
+    #[arg(value_name = "OUTPUT")]
+    pub output: PathBuf,
+    /// What to write.
+    #[arg(long, value_enum, default_value_t = ExportFormat::JsonLines)]
+    pub format: ExportFormat,
+    /// Only what was received at this time or later: 2026-11-22, 2026-11-22T13:00:00Z, epoch
+    /// seconds, or so long ago as 12h or 7d.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only what was received before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Where the snapshot is made that Parquet tables are read from, and removed again. On the file
+    /// system of the data directory it takes next to no room, elsewhere as much as what is stored
+    /// [default: OUTPUT].
+    #[arg(long, value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
+    /// Which data directory.
+    #[command(flatten)]
+    pub directory: DataDirArgs,
+}
+
+/// Formats of `store export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// One document per line, byte for byte, with its time of receipt. Import reads it.
+    JsonLines,
+    /// Three tables: segments, traces, edges of the service graph by minute.
+    Parquet,
+}
+
+/// Options of `store import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// Files of JSON lines; - for standard input. Lines may also be plain segment documents, such
+    /// as those of `aws xray batch-get-traces`; they count as received now.
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<PathBuf>,
+    /// Which data directory.
+    #[command(flatten)]
+    pub directory: DataDirArgs,
 }
 
 #[cfg(test)]

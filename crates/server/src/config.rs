@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use roentgen_ops::{ConfigFaults, Environment, LogLevel};
-use roentgen_store::Tuning;
+use roentgen_store::{StoreOptions, Tuning};
 
 use crate::cli::ServeArgs;
 use crate::http::HttpLimits;
@@ -15,6 +15,7 @@ mod test_store;
 mod units;
 
 use file::FileValues;
+pub(crate) use units::parse_duration;
 
 /// The address that SDKs send to unless told otherwise.
 pub const DEFAULT_BIND: &str = "127.0.0.1:2000";
@@ -145,6 +146,18 @@ impl Config {
             }
         }
         sources.faults.into_result(config)
+    }
+
+    /// How to open the store.
+    pub(crate) fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            retention_age: self.retention_age,
+            retention_bytes: self.retention_bytes,
+            open_bytes: self.open_bytes,
+            cache_bytes: self.cache_bytes,
+            tuning: self.store_tuning.clone(),
+            ..StoreOptions::new(&self.data_dir)
+        }
     }
 }
 

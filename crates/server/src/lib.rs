@@ -22,6 +22,7 @@ mod sample_traffic;
 mod sampling_state;
 mod serve;
 mod server;
+mod store_tools;
 #[cfg(test)]
 mod test_store;
 mod udp;
@@ -29,7 +30,10 @@ mod work_pool;
 mod xray;
 
 pub use address::AddressError;
-pub use cli::{Cli, Command, HealthcheckArgs, SampleTrafficArgs, ServeArgs};
+pub use cli::{
+    CheckArgs, Cli, Command, DataDirArgs, ExportArgs, ExportFormat, HealthcheckArgs, ImportArgs,
+    RebuildArgs, SampleTrafficArgs, ServeArgs, SnapshotArgs, StoreArgs, StoreTool,
+};
 pub use config::{Config, DEFAULT_BIND};
 pub use healthcheck::healthcheck;
 pub use http::HttpLimits;
@@ -38,3 +42,4 @@ pub use listen::ListenError;
 pub use sample_traffic::sample_traffic;
 pub use serve::{Ended, serve};
 pub use server::{Server, StartError};
+pub use store_tools::store_tool;

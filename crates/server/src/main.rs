@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use mimalloc::MiMalloc;
 use roentgen_ops::{ProcessEnvironment, start_logging};
-use roentgen_server::{Cli, Command, Config, Ended, ServeArgs, healthcheck, sample_traffic, serve};
+use roentgen_server::{
+    Cli, Command, Config, Ended, ServeArgs, healthcheck, sample_traffic, serve, store_tool,
+};
 
 /// A fifth less processor time on the way from a datagram to the store (docs/adr/0001).
 #[global_allocator]
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Some(Command::Healthcheck(args)) => {
             healthcheck(&args, &ProcessEnvironment).map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Store(args)) => store_tool(&args.tool, &ProcessEnvironment),
     };
     outcome.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roentgen_ops::{Clock, Metrics};
-use roentgen_store::{EmbeddedStore, SettingsError, StoreError, StoreOptions, TraceStore};
+use roentgen_store::{EmbeddedStore, SettingsError, StoreError, TraceStore};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
@@ -65,16 +65,8 @@ impl Server {
         // First the port: a second start on the same machine then says what is in the way most
         // plainly, and at once.
         let sockets = Sockets::bind(&config.bind)?;
-        let options = StoreOptions {
-            retention_age: config.retention_age,
-            retention_bytes: config.retention_bytes,
-            open_bytes: config.open_bytes,
-            cache_bytes: config.cache_bytes,
-            tuning: config.store_tuning.clone(),
-            ..StoreOptions::new(&config.data_dir)
-        };
         let store: Arc<dyn TraceStore> =
-            Arc::new(EmbeddedStore::open(options, Arc::clone(&clock))?);
+            Arc::new(EmbeddedStore::open(config.store_options(), Arc::clone(&clock))?);
         let sampling = SamplingState::open(&config.data_dir)?;
         let counters = Arc::new(Counters::new(Arc::new(Metrics::default())));
         let intake = Arc::new(Intake::new(

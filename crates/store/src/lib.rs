@@ -22,6 +22,7 @@ mod log;
 mod manifest;
 mod merging;
 mod new_document;
+mod offline;
 mod open;
 mod options;
 mod query;
@@ -44,6 +45,11 @@ pub use condition::{AnnotationMatch, Condition, Limits, ServiceMatch, TextField,
 pub use engine::EmbeddedStore;
 pub use error::StoreError;
 pub use new_document::NewDocument;
+pub use offline::{
+    CheckReport, CheckedFile, CheckedSettled, Fault, FaultKind, LogReader, LogReading,
+    LoggedDocument, RebuildReport, SnapshotReport, StoreCounts, TraceCount, check, rebuild,
+    snapshot,
+};
 pub use options::{StoreOptions, Tuning};
 pub use settings::{SettingsError, SettingsFile};
 pub use status::StoreStatus;

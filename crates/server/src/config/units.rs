@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Parses `90s`, `15m`, `12h`, `30d`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let fail = || format!("{text:?} is not a time; expected a number with a unit, e.g. 12h or 30d");
     let (number, unit) = split(text).ok_or_else(fail)?;
     let seconds = match unit {

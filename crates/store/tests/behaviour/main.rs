@@ -9,6 +9,7 @@ mod durability;
 mod harness;
 mod interleavings;
 mod large_traces;
+mod offline;
 mod paging;
 mod queries;
 mod reference;
