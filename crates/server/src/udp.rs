@@ -126,7 +126,7 @@ fn receive(socket: &UdpSocket, hand_over: &HandOver, intake: &Intake, stop: &Ato
     while last_datagrams > 0 {
         let is_stopping = stop.load(Ordering::Relaxed);
         let mut batch = hand_over.empty_batch();
-        let filled = fill(socket, &mut batch, is_stopping);
+        let filled = fill(socket, &mut batch, || is_stopping || hand_over.is_batch_wanted());
         let count = batch.len();
         if is_stopping {
             last_datagrams = last_datagrams.saturating_sub(count.max(1));
@@ -154,16 +154,25 @@ fn receive(socket: &UdpSocket, hand_over: &HandOver, intake: &Intake, stop: &Ato
     }
 }
 
-/// Waits for a datagram, lets more gather, and reads all there are as long as there is room.
+/// Waits for a datagram, lets more gather, and reads all there are, until the batch is full or
+/// wanted.
 ///
 /// # Errors
 /// When there was none for a while, or one could not be read; what was read before is in the batch.
-fn fill(socket: &UdpSocket, batch: &mut Batch, is_stopping: bool) -> io::Result<()> {
+fn fill(socket: &UdpSocket, batch: &mut Batch, is_wanted: impl Fn() -> bool) -> io::Result<()> {
     let length = socket.recv(batch.room())?;
     batch.add(length);
-    if !is_stopping {
+    loop {
         thread::sleep(GATHERING);
+        read_all(socket, batch)?;
+        if batch.is_full() || is_wanted() {
+            return Ok(());
+        }
     }
+}
+
+/// Reads all datagrams there are, as long as there is room.
+fn read_all(socket: &UdpSocket, batch: &mut Batch) -> io::Result<()> {
     while !batch.is_full() {
         match recv(socket, batch.room(), RecvFlags::DONTWAIT).map_err(io::Error::from) {
             Ok((length, _)) => batch.add(length),

@@ -28,6 +28,8 @@ struct State {
     empty: Vec<Batch>,
     /// Batches made so far; no more than were ever needed at a time.
     made: usize,
+    /// Threads that wait for a full batch.
+    idle: usize,
     is_closed: bool,
 }
 
@@ -47,6 +49,14 @@ impl HandOver {
         }
     }
 
+    /// Whether a thread waits for a batch. As long as all are busy there is no hurry: a batch that
+    /// is filled up first leaves more room for what comes.
+    pub(super) fn is_batch_wanted(&self) -> bool {
+        let state = self.lock();
+        // Of those who wait, some have been woken for the full ones.
+        state.idle > state.full.len()
+    }
+
     /// Hands a batch to whoever works.
     pub(super) fn hand_over(&self, batch: Batch) {
         self.lock().full.push_back(batch);
@@ -63,7 +73,9 @@ impl HandOver {
             if state.is_closed {
                 return None;
             }
+            state.idle += 1;
             state = wait(&self.filled, state);
+            state.idle -= 1;
         }
     }
 
@@ -128,6 +140,30 @@ mod tests {
         let rest = std::iter::from_fn(|| hand_over.full_batch());
         let rest: Vec<u8> = rest.flat_map(|batch| content(&batch)).collect();
         assert_eq!(rest, (1..=most).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_batch_is_wanted_while_a_thread_waits_that_has_none() {
+        let hand_over = HandOver::default();
+        assert!(!hand_over.is_batch_wanted());
+        std::thread::scope(|scope| {
+            let working = scope.spawn(|| {
+                let first = hand_over.full_batch().unwrap();
+                assert!(!hand_over.is_batch_wanted());
+                hand_over.give_back(first);
+                assert!(hand_over.full_batch().is_none());
+            });
+            while !hand_over.is_batch_wanted() {
+                std::thread::yield_now();
+            }
+            hand_over.hand_over(batch_of(1, &hand_over));
+            // Again once it has come back for more.
+            while !hand_over.is_batch_wanted() {
+                std::thread::yield_now();
+            }
+            hand_over.close();
+            working.join().unwrap();
+        });
     }
 
     #[test]
