@@ -37,6 +37,8 @@ pub(crate) struct Derived {
     pub(crate) lost: Vec<Stretch>,
     /// The number of the next settled file.
     next_number: Sequence,
+    /// Whether the store was closed: the directory may be another process's now.
+    is_closed: bool,
 }
 
 impl Derived {
@@ -45,7 +47,17 @@ impl Derived {
         let next = manifest.listing().next_sequence;
         let behind = highest_found.map_or(next, |Sequence(found)| Sequence(found + 1));
         let next_number = next.max(behind);
-        Self { manifest, names: Names::default(), lost: Vec::new(), next_number }
+        Self { manifest, names: Names::default(), lost: Vec::new(), next_number, is_closed: false }
+    }
+
+    /// Lets nothing be changed any more.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// Fails when the store was closed.
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
+        if self.is_closed { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     /// Where documents may be that are in no settled file and not open; they are being read.

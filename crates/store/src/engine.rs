@@ -34,8 +34,9 @@ use crate::{
 #[derive(Debug)]
 pub struct EmbeddedStore {
     state: Arc<State>,
-    /// The writer first. Every thread keeps the lock of the data directory while it runs.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The lock of the data directory. Every thread keeps it, too, while it runs.
+    directory: Mutex<Option<Arc<DataDirectory>>>,
 }
 
 impl EmbeddedStore {
@@ -82,8 +83,9 @@ impl EmbeddedStore {
             seconds,
             "store opened"
         );
-        let store = Self { state, threads: Mutex::default() };
         let directory = Arc::new(directory);
+        let threads = Mutex::default();
+        let store = Self { state, threads, directory: Mutex::new(Some(directory.clone())) };
         store.spawn("store-writer", &directory, |state| writer.run(state))?;
         store.spawn("store-settler", &directory, settling::run)?;
         store.spawn("store-upkeep", &directory, upkeep::run)?;
@@ -173,6 +175,9 @@ impl TraceStore for EmbeddedStore {
         self.state.settling.close();
         self.state.upkeep.close();
         threads.drain(..).for_each(join);
+        // What callers began, such as settling, is done when its owner can be had.
+        lock(&self.state.derived).close();
+        lock(&self.directory).take();
     }
 }
 

@@ -16,6 +16,7 @@ struct Countdown {
     calls_left: AtomicUsize,
     fails_on: AtomicBool,
     has_failed: AtomicBool,
+    panics: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl Default for Countdown {
             calls_left: AtomicUsize::new(usize::MAX),
             fails_on: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
         }
     }
 }
@@ -61,6 +63,11 @@ impl FailingDisk {
         self.0.fails_on.store(true, Ordering::SeqCst);
     }
 
+    /// Lets a call that fails panic instead, as a defect would.
+    pub(crate) fn panic_instead(&self) {
+        self.0.panics.store(true, Ordering::SeqCst);
+    }
+
     /// Lets no call fail any more.
     pub(crate) fn heal(&self) {
         self.fail_at(usize::MAX);
@@ -85,6 +92,7 @@ impl Countdown {
         match before {
             Ok(0) | Err(0) => {
                 self.has_failed.store(true, Ordering::SeqCst);
+                assert!(!self.panics.load(Ordering::SeqCst), "a defect, on purpose");
                 Err(io::Error::other("the disk was told to fail"))
             }
             _ => Ok(()),

@@ -32,11 +32,11 @@ pub(crate) use dictionary::{DICTIONARY_SAMPLES, train};
 pub(crate) use disk::{AppendFile, Disk, RealDisk};
 pub(crate) use file::{HeaderState, LogFile, ReadError};
 pub(crate) use files::{LogFiles, ReadDocument};
+#[cfg(test)]
+#[allow(unused_imports, reason = "benches/log is made of these files and uses it")]
+pub(crate) use ids::IdPacker;
 pub(crate) use position::FileNumber;
 pub use position::Position;
 pub(crate) use recovery::{Damage, Replay, recover};
 pub(crate) use scan::{Ending, Found, scan};
 pub(crate) use writer::LogWriter;
-#[cfg(test)]
-#[allow(unused_imports, reason = "benches/log is made of these files and uses it")]
-pub(crate) use ids::IdPacker;

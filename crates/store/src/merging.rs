@@ -77,7 +77,7 @@ fn merge_some(state: &State) -> Result<bool, Trouble> {
     let merged = LiveFile::new(listed, file);
     let removed: BTreeSet<_> = chosen.iter().map(|live| live.listed.number).collect();
     let mut derived = lock(&state.derived);
-    if !state.live().has_all(&removed) {
+    if derived.check_open().is_err() || !state.live().has_all(&removed) {
         derived::remove_unpublished(state, &[merged]);
         return Ok(true);
     }

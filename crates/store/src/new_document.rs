@@ -45,7 +45,9 @@ impl NewDocument {
     /// # Errors
     /// When the document is not acceptable; with the code and the cause that X-Ray gives.
     pub fn parse(bytes: Vec<u8>, received: Timestamp) -> Result<Self, Rejection> {
-        let Outlined { trace_id, times, outline } = Outlined::parse(&bytes, &mut Vec::new())?;
+        // An outline has a fifth of the size of its document, mostly.
+        let mut buffer = Vec::with_capacity(bytes.len() / 2);
+        let Outlined { trace_id, times, outline } = Outlined::parse(&bytes, &mut buffer)?;
         Ok(Self { trace_id, received, times, bytes, outline })
     }
 

@@ -60,6 +60,7 @@ pub(crate) fn replace(
     derived: &mut Derived,
     damage: &SettledError,
 ) -> Result<(), StoreError> {
+    derived.check_open()?;
     let _alone = write(&state.gate);
     lose(state, derived, damage);
     read_lost(state, derived)
@@ -70,6 +71,7 @@ pub(crate) fn replace(
 /// # Errors
 /// When it fails again.
 pub(crate) fn finish_reading(state: &State, derived: &mut Derived) -> Result<(), StoreError> {
+    derived.check_open()?;
     if derived.lost.is_empty() {
         return Ok(());
     }

@@ -42,6 +42,9 @@ pub(crate) fn is_rotation_due(state: &State) -> bool {
 pub(crate) fn enforce(state: &State) {
     while !state.upkeep.is_closed() && !state.options.is_retention_paused {
         let mut derived = lock(&state.derived);
+        if derived.check_open().is_err() {
+            return;
+        }
         let Some((file, reason)) = expired_file(state) else { return };
         if let Err(error) = drop_file(state, &mut derived, &file, reason) {
             if let Some(held_back) = state.warning_due("unremovable") {

@@ -34,6 +34,8 @@ mod choose;
 /// The settler rests for this part of the time that makes a trace quiet, so that it does not look
 /// at all open traces for each document that comes.
 const RESTS_PER_QUIET: u32 = 4;
+/// It rests a little even where traces are quiet at once.
+const LEAST_REST: Duration = Duration::from_millis(1);
 /// After a failure it rests for so long, and twice as long after each further one, up to…
 const FIRST_REST: Duration = Duration::from_millis(100);
 /// … this. A full disk is emptied by somebody, or by retention.
@@ -53,7 +55,7 @@ struct Batch {
 /// The settler thread.
 pub(crate) fn run(state: &State) {
     let Tuning { settle_documents, settle_quiet, .. } = state.options.tuning;
-    let rest = settle_quiet / RESTS_PER_QUIET;
+    let rest = (settle_quiet / RESTS_PER_QUIET).max(LEAST_REST);
     let mut failures = 0_u32;
     loop {
         // Below, nothing is due however long it waits.
@@ -101,7 +103,9 @@ pub(crate) fn wake_if_worthwhile(state: &State) {
 pub(crate) fn settle_everything(state: &State) -> Result<(), StoreError> {
     let end = state.extent.known().end;
     while state.open.list().iter().any(|trace| trace.first < end) {
-        settle(state, Wish::Everything)?;
+        if settle(state, Wish::Everything)? == 0 {
+            break;
+        }
     }
     Ok(())
 }
@@ -113,6 +117,7 @@ pub(crate) fn settle_everything(state: &State) -> Result<(), StoreError> {
 fn settle(state: &State, wish: Wish) -> Result<usize, StoreError> {
     let mut derived = lock(&state.derived);
     let derived = &mut *derived;
+    derived.check_open()?;
     loop {
         let work = AssertUnwindSafe(|| {
             replacing::finish_reading(state, derived)?;

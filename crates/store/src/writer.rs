@@ -162,7 +162,8 @@ impl Writer {
 /// Waits while open traces take twice the memory they may; not once the store is being closed.
 fn wait_for_room(state: &State) {
     let most = state.options.open_bytes.saturating_mul(2);
-    while state.open.size().bytes > most && !state.queue.is_closed() {
+    let has_no_room = || state.open.size().bytes > most;
+    while has_no_room() && !state.queue.is_closed() && state.check_sound().is_ok() {
         state.settling.wake_now();
         if !state.room.wait(Urgency::Soon, Some(ROOM_PERIOD)) {
             return;

@@ -88,11 +88,11 @@ fn sum_of(report: &CheckReport) -> String {
 
 fn settled_of(settled: &CheckedSettled) -> String {
     format!(
-        "{}, {}: {} of them; {} of open traces, to be read at the next start",
+        "{}, {}: {}; {} of open traces, which the next start reads",
         wording::count(settled.files, "settled file", "settled files"),
         wording::bytes(settled.bytes),
         wording::count(settled.documents, "document", "documents"),
-        wording::number(settled.open_documents),
+        wording::count(settled.open_documents, "document", "documents"),
     )
 }
 

@@ -1,3 +1,5 @@
+//! What is published is found again, whatever happens to the file.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;

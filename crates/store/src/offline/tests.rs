@@ -1,6 +1,7 @@
 //! Every kind of damage of the log is found, and told with its place.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,7 +9,8 @@ use std::sync::atomic::AtomicU64;
 use roentgen_model::{Timestamp, TraceId};
 use tempfile::TempDir;
 
-use super::{CheckReport, check};
+use super::{CheckReport, FaultKind, LogReader, check};
+use crate::TimeRange;
 use crate::data_directory::Directories;
 use crate::log::{
     Disk, Found, LogDocument, LogFiles, LogWriter, Position, RealDisk, Replay, recover, scan,
@@ -140,6 +142,39 @@ fn what_is_no_document_is_told_although_its_frame_is_sound() {
     let text = report.faults[0].to_string();
     assert!(text.contains("00000001.log at "), "{text}");
     assert!(text.contains("a document that is none: Invalid segment. ErrorCode: MissingId"));
+}
+
+/// Directories of every version that was ever written are read and checked.
+#[test]
+fn every_version_is_read_and_checked() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let version_of = |name: &str| name.strip_prefix('v').map(|number| number.parse().unwrap());
+    for name in ["v1", "v2"] {
+        let stored = fs::read(fixtures.join(name).join("documents")).unwrap();
+        let mut lines = stored.split(|byte| *byte == b'\n');
+        let all = TimeRange { start: Timestamp::default(), end: Timestamp::MAX };
+        let reader = LogReader::new(&fixtures.join(name)).unwrap();
+        let read = reader.read(all, &AtomicU64::new(0), |document| {
+            let received = document.received.as_micros().to_string();
+            let line = [received.as_bytes(), b" ", document.bytes].concat();
+            assert_eq!(lines.next(), Some(&line[..]), "{name}");
+            ControlFlow::Continue(())
+        });
+        let read = read.unwrap();
+        assert_eq!(lines.next().unwrap_or_default(), b"", "{name}: not all was read");
+
+        let report = checked(&fixtures.join(name));
+        assert_eq!((report.documents(), read.damaged_stretches), (read.documents, 0));
+        assert!(report.files.iter().all(|file| file.version == version_of(name)), "{report:?}");
+        let damaged = |report: &CheckReport| {
+            let faults = report.faults.iter();
+            faults.filter(|fault| matches!(fault.kind, FaultKind::Frames(_))).count()
+        };
+        assert_eq!(damaged(&report), 0, "{name}: {:?}", report.faults);
+        let report = checked(&fixtures.join(format!("{name}-damaged")));
+        assert!(damaged(&report) >= 2, "{name}: {:?}", report.faults);
+        assert!(report.files.last().unwrap().unfinished_bytes >= 100, "{name}");
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! What the open set keeps, hides, tells and forgets.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -89,6 +89,47 @@ fn closing_stores_what_waits_for_room() {
     assert_eq!((traces(&store).len(), counted(&store)), (256, (256, 256)));
 }
 
+#[test]
+fn a_defect_in_background_work_is_counted_and_the_work_goes_on() {
+    let (_directory, _, disk, store) = store_with_failing_settled(|options| {
+        options.tuning.merge_files = 2;
+    });
+    disk.panic_instead();
+    append(&store, vec![document(1, 1)]).unwrap();
+    for calls in 0..12 {
+        disk.fail_at(calls);
+        let before = store.status().panics_total;
+        append(&store, vec![document(2, 1)]).unwrap();
+        // The defect may be met by settling or, behind it, by merging.
+        let _ = store.settle();
+        crate::merging::merge_all(&store.state);
+        assert!(calls > 3 || store.status().panics_total > before, "{calls}");
+        assert_eq!((traces(&store), counted(&store)), (vec![id(1), id(2)], (2, 2)), "{calls}");
+    }
+    disk.heal();
+    store.settle().unwrap();
+    assert_eq!((traces(&store), counted(&store)), (vec![id(1), id(2)], (2, 2)));
+    assert_eq!(store.status().failure, None);
+}
+
+#[test]
+fn a_defect_in_the_writer_ends_writing_and_answers_everyone() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::new(directory.path());
+    let disk = Arc::new(FailingDisk::only_in("log"));
+    disk.panic_instead();
+    let store = open(&options, &clock(), disk.clone()).unwrap();
+    append(&store, vec![document(1, 1)]).unwrap();
+    disk.fail_at(0);
+    assert!(matches!(append(&store, vec![document(2, 1)]), Err(StoreError::Poisoned { .. })));
+    assert!(matches!(append(&store, vec![document(3, 1)]), Err(StoreError::Poisoned { .. })));
+    assert_eq!((traces(&store), store.status().panics_total), (vec![id(1)], 1));
+    store.close();
+    let store = open(&options, &clock(), Arc::new(RealDisk)).unwrap();
+    append(&store, vec![document(3, 1)]).unwrap();
+    assert_eq!(traces(&store), [id(1), id(3)]);
+}
+
 /// Three settled files, the second of which goes on with a trace of the first, the third with one
 /// of the second; and something open. All in one log file.
 fn with_three_files() -> (TempDir, StoreOptions) {
