@@ -178,19 +178,21 @@ impl OpenTrace {
             _ => self.documents.len(),
         };
         let is_shown = index == 0 || self.bytes.saturating_add(u64::from(bytes)) <= most_bytes;
+        // Where a document comes before others, it may hide them.
+        let is_all_shown = is_shown && index == self.documents.len();
         let outline = is_shown.then_some(outlined.outline);
         self.outline_bytes += outline.as_ref().map_or(0, |outline| outline.len() as u64);
         self.bytes += u64::from(bytes);
         self.touched = now;
-        self.add_times(outlined.times, is_shown);
+        self.add_times(outlined.times, is_all_shown);
         let segment = outlined.times.segment.map(|(id, _)| id);
         let document = OpenDocument { position, outline, segment, bytes };
         Arc::make_mut(&mut self.documents).insert(index, document);
         is_shown
     }
 
-    /// Takes the times of a further document in.
-    fn add_times(&mut self, new: Times, is_shown: bool) {
+    /// Takes the times of a further document in; `is_all_shown` when it and all before are shown.
+    fn add_times(&mut self, new: Times, is_all_shown: bool) {
         let before = self.times;
         let first_start = before.first_start.min(new.first_start);
         // Of several versions of a segment one counts, perhaps one that starts later.
@@ -200,7 +202,7 @@ impl OpenTrace {
                 || compared.iter().any(|document| document.segment == Some(id))
         };
         let first_segment = match (before.first_segment, new.segment) {
-            _ if !is_shown => None,
+            _ if !is_all_shown => None,
             (Some(first), Some((id, start))) if first == id && start != first_start => None,
             (Some(first), _) if before.first_start == first_start => Some(first),
             (_, Some((id, start))) if start == first_start && !is_another_version(id) => Some(id),
