@@ -27,9 +27,13 @@ tasks:
   test [--only STEP]... [--skip STEP]...
           everything CI checks, step by step; `cargo xtask test --list` names the steps
   tidy    the rules of the house that a compiler does not know: arrows between crates, file heads
-  bench ingest [--seconds N] [--connections N]
-          segments per second and per CPU-second, datagrams received of those sent, memory, size;
-          prints a Markdown table
+  bench store [--only PART,…] [--segments N] [--report DIR] [--binary FILE]
+              [--load-binary FILE]
+          every figure that is promised of the store, measured again, as a page and as JSON;
+          parts: limits, ingest, udp, cycles, linear, disk, queries, storm, opening
+  bench crash [--runs N] [--mode MODE] [--seed N] [--jobs N] [--binary FILE]
+          kills the server at random moments, damages its files, and checks that nothing is lost;
+          modes: kill, opening, torn, flip-log, flip-settled, flip-manifest, delete
   help    this text
 
 With CI=true a step that cannot run for want of a tool fails; elsewhere it is skipped, and said so.

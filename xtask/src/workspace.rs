@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context as _, bail};
+
 /// The root directory of the workspace.
 pub(crate) fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -29,6 +31,26 @@ pub(crate) fn release_build() -> Command {
         build.env("CONSOLE", "require");
     }
     build
+}
+
+/// Builds a package in the release profile; gives the path of one of its programs.
+pub(crate) fn built(package: &str, program: &str) -> anyhow::Result<PathBuf> {
+    let mut build = match package {
+        // With the console.
+        "roentgen-server" => release_build(),
+        _ => with_arguments(cargo(), &["build", "--release", "--package", package]),
+    };
+    let status = build.status().context("cargo build cannot be started")?;
+    if !status.success() {
+        bail!("cargo build --release --package {package}: {status}");
+    }
+    Ok(target_directory().join("release").join(program))
+}
+
+/// A command with more arguments.
+pub(crate) fn with_arguments(mut command: Command, arguments: &[&str]) -> Command {
+    command.args(arguments);
+    command
 }
 
 /// A command that runs in `directory`.

@@ -5,12 +5,29 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 /// An answer that takes longer is a hang.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Largest answer taken; the status page and PutTraceSegments stay far below.
-const ANSWER_LIMIT: usize = 1 << 20;
+/// Largest answer taken: BatchGetTraces ends its answers at 64 MiB and one trace.
+const ANSWER_LIMIT: usize = 96 << 20;
+
+/// An answer with another status than 200.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    path: String,
+    pub(super) status: u16,
+    body: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: status {}: {}", self.path, self.status, self.body)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// One connection, one call at a time.
 #[derive(Debug)]
@@ -35,7 +52,7 @@ impl Connection {
     /// Sends a JSON body and gives the body of the answer.
     ///
     /// # Errors
-    /// When the connection breaks or the status is not 200.
+    /// When the connection breaks; a [`Refusal`] when the status is not 200.
     pub(super) fn post(&mut self, path: &str, body: &[u8]) -> anyhow::Result<Vec<u8>> {
         self.request.clear();
         write!(
@@ -53,6 +70,18 @@ impl Connection {
         self.request.clear();
         write!(self.request, "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address)?;
         self.exchange(path)
+    }
+
+    /// As [`Connection::post`], JSON both ways.
+    pub(super) fn post_json(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let answer = self.post(path, body.to_string().as_bytes())?;
+        serde_json::from_slice(&answer).with_context(|| format!("{path}: the answer is not JSON"))
+    }
+
+    /// As [`Connection::get`], for an answer in JSON.
+    pub(super) fn get_json(&mut self, path: &str) -> anyhow::Result<Value> {
+        let answer = self.get(path)?;
+        serde_json::from_slice(&answer).with_context(|| format!("{path}: the answer is not JSON"))
     }
 
     fn exchange(&mut self, path: &str) -> anyhow::Result<Vec<u8>> {
@@ -77,8 +106,10 @@ impl Connection {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        if status.split(' ').nth(1) != Some("200") {
-            bail!("{path}: {status}: {}", String::from_utf8_lossy(&body));
+        let status: u16 = status.split(' ').nth(1).unwrap_or_default().parse()?;
+        if status != 200 {
+            let body = String::from_utf8_lossy(&body).into_owned();
+            return Err(Refusal { path: path.to_owned(), status, body }.into());
         }
         Ok(body)
     }

@@ -1,88 +1,144 @@
-//! The release binary on a data directory of its own, and what the kernel says it used.
+//! The `roentgen` binary as a process: started on a data directory, measured through /proc, killed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 
 use super::connection::Connection;
+use super::json::member;
 use crate::stopwatch::Stopwatch;
-use crate::workspace::{release_binary, target_directory};
 
-/// Longest wait for the server to print its address, and to take what was sent.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for the server to print its address, and to end.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Between two looks at something that is about to change.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Between two looks for the address: starting takes some milliseconds and is measured.
+const START_PAUSE: Duration = Duration::from_micros(500);
+
 /// Ticks per second of the CPU times in /proc: fixed at 100 in Linux's interface to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A server under measurement; ends with this value, and its data with it.
+/// How to start the server: the same way after every kill.
+#[derive(Debug, Clone)]
+pub(super) struct Launch {
+    pub(super) binary: PathBuf,
+    /// Holds `data` and the output of the process.
+    pub(super) directory: PathBuf,
+    pub(super) options: Vec<String>,
+    pub(super) environment: Vec<(&'static str, String)>,
+}
+
+/// A server under measurement; killed when this value goes.
 #[derive(Debug)]
 pub(super) struct Server {
     process: Child,
-    directory: PathBuf,
+    output: PathBuf,
     /// `host:port` of both UDP and TCP.
     pub(super) address: String,
+    /// From the start of the process until it said where it serves.
+    pub(super) opened_in: Duration,
 }
 
-/// What the server counted of documents sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Documents {
-    pub(super) accepted: u64,
-    pub(super) rejected: u64,
-}
+impl Launch {
+    pub(super) fn new(binary: &Path, directory: &Path) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            directory: directory.to_owned(),
+            options: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
 
-impl Server {
-    /// Starts on a free port with an empty data directory below cargo's target directory.
-    ///
-    /// Not in the system's temporary directory: that is memory on many machines, where an fsync
-    /// costs nothing.
-    pub(super) fn start() -> anyhow::Result<Self> {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        let directory =
-            target_directory().join("bench").join(format!("{}-{run}", std::process::id()));
-        fs::create_dir_all(&directory)?;
-        let log = directory.join("output.log");
-        let output = File::create(&log)?;
-        let mut process = Command::new(release_binary())
-            .args(["--bind", "127.0.0.1:0", "--data-dir"])
-            .arg(directory.join("data"))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("{}: cannot be started", release_binary().display()))?;
-        match printed_address(&mut process, &log) {
-            Ok(address) => Ok(Self { process, directory, address }),
+    /// The server's data directory.
+    pub(super) fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// Where the standard output and error of the process stand, anew for every start.
+    pub(super) fn output(&self) -> PathBuf {
+        self.directory.join("output.log")
+    }
+
+    /// Starts the server on a free port and waits until it serves.
+    pub(super) fn start(&self) -> anyhow::Result<Server> {
+        let stopwatch = Stopwatch::start();
+        let mut process = self.spawn()?;
+        match printed_address(&mut process, &self.output(), stopwatch) {
+            Ok(address) => {
+                let opened_in = stopwatch.elapsed();
+                Ok(Server { process, output: self.output(), address, opened_in })
+            }
             Err(error) => {
-                let _already_ended = process.kill();
-                process.wait()?;
+                kill(&mut process)?;
                 Err(error)
             }
         }
     }
 
+    /// Starts the server and kills it after `delay`, wherever its start has come to.
+    pub(super) fn start_and_kill(&self, delay: Duration) -> anyhow::Result<()> {
+        let mut process = self.spawn()?;
+        std::thread::sleep(delay);
+        kill(&mut process)
+    }
+
+    fn spawn(&self) -> anyhow::Result<Child> {
+        fs::create_dir_all(&self.directory)?;
+        let output = File::create(self.output())?;
+        Command::new(&self.binary)
+            .args(["--bind", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data())
+            .args(&self.options)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("{}: cannot be started", self.binary.display()))
+    }
+}
+
+impl Server {
+    /// Ends the process at once (SIGKILL) and waits until it is gone.
+    pub(super) fn kill(mut self) -> anyhow::Result<()> {
+        kill(&mut self.process)
+    }
+
+    /// Asks the process to end (SIGTERM), and waits until it has.
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
+        let id = self.process.id().to_string();
+        // The standard library can only kill.
+        let status = Command::new("kill").args(["-TERM", &id]).status();
+        if !status.context("kill cannot be started")?.success() {
+            bail!("kill -TERM {id} failed");
+        }
+        let stopwatch = Stopwatch::start();
+        while stopwatch.elapsed() < PATIENCE {
+            if self.process.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        bail!("the server did not stop within {PATIENCE:?}")
+    }
+
+    /// What it has written so far.
+    pub(super) fn output(&self) -> anyhow::Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.output)?).into_owned())
+    }
+
+    pub(super) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// CPU time of all its threads so far, in user and kernel mode, in seconds.
     pub(super) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = self.proc("stat")?;
-        // The second field is the program's name in brackets and may hold spaces.
-        let (_, fields) = stat.rsplit_once(')').context("no program name in /proc stat")?;
-        // utime and stime are fields 14 and 15 of proc(5), counted from 1; the name was the second.
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse::<u64>)
-            .sum::<Result<u64, _>>()?;
-        let ticks = u32::try_from(ticks).context("more CPU time than a benchmark takes")?;
-        Ok(f64::from(ticks) / TICKS_PER_SECOND)
+        cpu_seconds(&self.process.id().to_string())
     }
 
     /// The most resident memory it ever had, in bytes.
@@ -105,82 +161,73 @@ impl Server {
         Ok(last)
     }
 
-    /// The counters of its status page.
-    pub(super) fn documents(&self) -> anyhow::Result<Documents> {
-        let body = Connection::open(&self.address)?.get("/api/v1/status")?;
-        let status: Value = serde_json::from_slice(&body).context("the status is not JSON")?;
-        let count = |member: &str| {
-            status.get(member).and_then(Value::as_u64).with_context(|| format!("no {member}"))
-        };
-        Ok(Documents {
-            accepted: count("documentsAccepted")?,
-            rejected: count("documentsRejected")?,
-        })
+    /// Documents that it has taken so far, by its status page.
+    pub(super) fn documents(&self) -> anyhow::Result<u64> {
+        let status = Connection::open(&self.address)?.get_json("/api/v1/status")?;
+        member(&status, "documentsAccepted").as_u64().context("no documentsAccepted")
     }
 
-    /// Waits until it has counted `sent` documents, or no more for a second, and gives its counts.
-    pub(super) fn documents_when_settled(&self, sent: u64) -> anyhow::Result<Documents> {
-        let mut last = self.documents()?;
-        let mut since_change = Stopwatch::start();
-        while last.accepted + last.rejected < sent
-            && since_change.elapsed() < Duration::from_secs(1)
-        {
-            std::thread::sleep(PAUSE);
-            let now = self.documents()?;
-            if now != last {
-                since_change = Stopwatch::start();
-            }
-            last = now;
-        }
-        Ok(last)
+    /// Its metrics: names, with labels where there are some, and values.
+    pub(super) fn metrics(&self) -> anyhow::Result<Vec<(String, f64)>> {
+        let text = Connection::open(&self.address)?.get("/metrics")?;
+        let text = String::from_utf8(text).context("the metrics are not UTF-8")?;
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = samples.filter_map(|line| line.rsplit_once(' '));
+        Ok(samples
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect())
     }
 
-    /// Bytes of all files of its store.
-    pub(super) fn bytes_on_disk(&self) -> anyhow::Result<u64> {
-        let mut bytes = 0;
-        let mut directories = vec![self.directory.join("data")];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory)? {
-                let entry = entry?;
-                let metadata = entry.metadata()?;
-                if metadata.is_dir() {
-                    directories.push(entry.path());
-                } else {
-                    bytes += metadata.len();
-                }
-            }
-        }
-        Ok(bytes)
+    /// One of its metrics, where this version has it.
+    pub(super) fn metric(&self, name: &str) -> anyhow::Result<Option<f64>> {
+        Ok(self.metrics()?.into_iter().find(|(found, _)| found == name).map(|(_, value)| value))
     }
 
     fn memory(&self, line: &str) -> anyhow::Result<u64> {
-        let status = self.proc("status")?;
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = fs::read_to_string(&path).with_context(|| format!("{path}: no process"))?;
         let kibibytes = status
             .lines()
             .find_map(|found| found.strip_prefix(line))
             .and_then(|value| value.split_whitespace().next())
-            .with_context(|| format!("no {line} in /proc status"))?;
+            .with_context(|| format!("no {line} in {path}"))?;
         Ok(kibibytes.parse::<u64>()? * 1024)
-    }
-
-    fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let path = format!("/proc/{}/{file}", self.process.id());
-        fs::read_to_string(&path).with_context(|| format!("{path}: did the server end?"))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing can be done about a process or directory that is already gone.
-        let _ended = self.process.kill().and_then(|()| self.process.wait());
-        let _removed = fs::remove_dir_all(&self.directory);
+        // Nothing can be done about a process that is already gone.
+        let _ended = kill(&mut self.process);
     }
 }
 
-fn printed_address(process: &mut Child, log: &Path) -> anyhow::Result<String> {
-    let stopwatch = Stopwatch::start();
+/// CPU time of a process so far, in user and kernel mode, in seconds; `self` for our own.
+pub(super) fn cpu_seconds(process: &str) -> anyhow::Result<f64> {
+    let path = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("{path}: no process"))?;
+    // The second field is the program's name in brackets and may hold spaces.
+    let (_, fields) = stat.rsplit_once(')').context("no program name in /proc stat")?;
+    // utime and stime are fields 14 and 15 of proc(5), counted from 1; the name was the second.
+    let times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks = u32::try_from(times.sum::<Result<u64, _>>()?)
+        .context("more CPU time than a benchmark takes")?;
+    Ok(f64::from(ticks) / TICKS_PER_SECOND)
+}
+
+fn kill(process: &mut Child) -> anyhow::Result<()> {
+    process.kill()?;
+    process.wait()?;
+    Ok(())
+}
+
+fn printed_address(
+    process: &mut Child,
+    log: &Path,
+    stopwatch: Stopwatch,
+) -> anyhow::Result<String> {
     while stopwatch.elapsed() < PATIENCE {
-        let output = fs::read_to_string(log)?;
+        let output = String::from_utf8_lossy(&fs::read(log)?).into_owned();
         let address = output.lines().find_map(|line| {
             let (_, after) = line.split_once("AWS_XRAY_DAEMON_ADDRESS=")?;
             after.split_whitespace().next()
@@ -191,7 +238,7 @@ fn printed_address(process: &mut Child, log: &Path) -> anyhow::Result<String> {
         if let Some(status) = process.try_wait()? {
             bail!("the server ended with {status}: {output}");
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(START_PAUSE);
     }
     bail!("the server printed no address within {PATIENCE:?}")
 }

@@ -1,15 +1,16 @@
 //! The steps of `cargo xtask test`, and what each needs on the machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 
 use super::outcome::Outcome;
-use crate::tidy;
 use crate::workspace::{
     PARQUET, cargo, command, has_program, release_binary, release_build, root, target_directory,
+    with_arguments,
 };
+use crate::{bench, tidy};
 
 /// One check with a name to select it by.
 #[derive(Debug)]
@@ -28,9 +29,17 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "doc", what: "documentation builds without warnings", run: doc },
     Step { name: "console", what: "lint, build, size and unit tests of the console", run: console },
     Step { name: "build", what: "the release binary, console inside", run: build },
+    Step {
+        name: "crash",
+        what: "kills and damaged files: nothing acknowledged is lost",
+        run: crash,
+    },
     Step { name: "conformance", what: "official SDKs and clients", run: conformance },
     Step { name: "browser", what: "the console in Chromium", run: browser },
 ];
+
+/// Kills of the crash step: less than a minute and a half on two cores.
+const CRASH_RUNS: &str = "300";
 
 /// Two jobs: the size of the machines this is built for, and of CI.
 const JOBS: &str = "2";
@@ -83,6 +92,22 @@ fn build() -> anyhow::Result<Outcome> {
         return Ok(lacking("built without the console, which needs npm"));
     }
     Ok(outcome)
+}
+
+/// Some hundred runs of the crash harness against the release binary; the benchmark does more.
+fn crash() -> anyhow::Result<Outcome> {
+    let binary = release_binary();
+    if !binary.is_file() {
+        return Ok(Outcome::Failed(format!("{} is missing; run the build step", binary.display())));
+    }
+    let binary = binary.to_string_lossy().into_owned();
+    let arguments = ["crash", "--runs", CRASH_RUNS, "--binary", &binary];
+    let code = bench::run(&arguments.map(str::to_owned))?;
+    Ok(if code == ExitCode::SUCCESS {
+        Outcome::Passed
+    } else {
+        Outcome::Failed("the server lost, doubled or changed what it had stored".to_owned())
+    })
 }
 
 fn conformance() -> anyhow::Result<Outcome> {
@@ -221,11 +246,6 @@ fn cargo_with(arguments: &[&str]) -> Command {
 fn with_jobs(mut cargo: Command) -> Command {
     cargo.env("CARGO_BUILD_JOBS", JOBS);
     cargo
-}
-
-fn with_arguments(mut command: Command, arguments: &[&str]) -> Command {
-    command.args(arguments);
-    command
 }
 
 /// Runs the commands one after the other and stops at the first that fails. Their output is ours.

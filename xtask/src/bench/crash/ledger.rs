@@ -1,0 +1,173 @@
+//! What was acknowledged, what may have been stored, and where in the log it must then stand.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::plan::{Plan, Sending};
+
+/// A place in the log: number of the file, offset in it.
+pub(super) type Place = (u64, u64);
+
+/// What may be expected of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It was never sent, or is known not to be there.
+    Absent,
+    /// It was sent and not acknowledged, or stands where the log was tampered with.
+    Doubtful,
+    /// It was acknowledged: it must be there.
+    Stored,
+}
+
+/// One call of PutTraceSegments.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) slots: Range<u64>,
+    /// When it was acknowledged, after 1970; none if it never was.
+    pub(super) acknowledged: Option<Duration>,
+    /// Between these places of the log its documents stand, if they do.
+    pub(super) places: Range<Place>,
+}
+
+/// Everything sent to one data directory.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) plan: Plan,
+    /// By the number of their first slot.
+    calls: BTreeMap<u64, Call>,
+    /// One for each slot: the states of its documents in the order of the plan.
+    states: Vec<Vec<State>>,
+}
+
+/// Bounds of a count, where not everything is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Bounds {
+    pub(super) least: u64,
+    pub(super) most: u64,
+}
+
+impl Bounds {
+    pub(super) fn hold(self, count: u64) -> bool {
+        (self.least..=self.most).contains(&count)
+    }
+
+    /// Counts something that is there in this state.
+    pub(super) fn add(&mut self, state: State) {
+        self.least += u64::from(state == State::Stored);
+        self.most += u64::from(state != State::Absent);
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan, calls: BTreeMap::new(), states: Vec::new() }
+    }
+
+    /// The first slot that was never sent.
+    pub(super) fn next_slot(&self) -> u64 {
+        u64::try_from(self.states.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Notes the calls of one run; together they have all slots from [`Ledger::next_slot`] on,
+    /// without a gap.
+    pub(super) fn add(&mut self, mut calls: Vec<Call>) {
+        calls.sort_by_key(|call| call.slots.start);
+        for call in calls {
+            let state = if call.acknowledged.is_some() { State::Stored } else { State::Doubtful };
+            for slot in call.slots.clone() {
+                self.states.push(vec![state; self.plan.of_slot(slot).len()]);
+            }
+            self.calls.insert(call.slots.start, call);
+        }
+    }
+
+    pub(super) fn state(&self, sending: Sending) -> State {
+        let states = usize::try_from(sending.slot).ok().and_then(|slot| self.states.get(slot));
+        let place = self.place(sending);
+        states.and_then(|states| states.get(place?)).copied().unwrap_or(State::Absent)
+    }
+
+    pub(super) fn set(&mut self, sending: Sending, state: State) {
+        let place = self.place(sending);
+        let states = usize::try_from(sending.slot).ok().and_then(|slot| self.states.get_mut(slot));
+        if let Some(known) = states.zip(place).and_then(|(states, place)| states.get_mut(place)) {
+            *known = state;
+        }
+    }
+
+    /// Every document that was sent.
+    pub(super) fn documents(&self) -> impl Iterator<Item = (Sending, State)> {
+        (0..self.next_slot()).zip(&self.states).flat_map(|(slot, states)| {
+            self.plan.of_slot(slot).into_iter().zip(states.iter().copied())
+        })
+    }
+
+    /// Documents that were acknowledged, or found.
+    pub(super) fn stored(&self) -> u64 {
+        let states = self.states.iter().flatten().filter(|state| **state == State::Stored);
+        u64::try_from(states.count()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.values()
+    }
+
+    /// Makes all documents of calls doubtful that `doubt` picks. Gives their number.
+    pub(super) fn doubt(&mut self, doubt: impl Fn(&Call) -> bool) -> u64 {
+        let slots: Vec<_> =
+            self.calls.values().filter(|call| doubt(call)).map(|call| call.slots.clone()).collect();
+        let mut doubted = 0;
+        for slot in slots.into_iter().flatten() {
+            let states = usize::try_from(slot).ok().and_then(|slot| self.states.get_mut(slot));
+            for state in states.into_iter().flatten().filter(|state| **state == State::Stored) {
+                *state = State::Doubtful;
+                doubted += 1;
+            }
+        }
+        doubted
+    }
+
+    fn place(&self, sending: Sending) -> Option<usize> {
+        self.plan.of_slot(sending.slot).iter().position(|found| *found == sending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_every_document_of_its_calls() {
+        let mut ledger = Ledger::new(Plan::new(3, Duration::from_secs(1_795_334_983)));
+        let call = |slots: Range<u64>, acknowledged, end| Call {
+            slots,
+            acknowledged,
+            places: (1, 0)..(1, end),
+        };
+        ledger.add(vec![call(5..9, None, 900), call(0..5, Some(Duration::ZERO), 500)]);
+        assert_eq!(ledger.next_slot(), 9);
+        for (sending, state) in ledger.documents() {
+            let expect = if sending.slot < 5 { State::Stored } else { State::Doubtful };
+            assert_eq!((state, ledger.state(sending)), (expect, expect), "{sending:?}");
+        }
+        let never_sent = ledger.plan.of_slot(9);
+        assert_eq!(ledger.state(never_sent[0]), State::Absent);
+        let stored = ledger.stored();
+        assert_eq!(ledger.doubt(|call| call.places.end <= (1, 500)), stored);
+        assert_eq!(ledger.stored(), 0);
+        let first = ledger.plan.of_slot(0)[0];
+        ledger.set(first, State::Absent);
+        assert_eq!(ledger.state(first), State::Absent);
+    }
+
+    #[test]
+    fn bounds_are_what_is_sure_and_what_may_be() {
+        let mut bounds = Bounds::default();
+        for state in [State::Absent, State::Doubtful, State::Stored] {
+            bounds.add(state);
+        }
+        assert_eq!(bounds, Bounds { least: 1, most: 2 });
+        assert!(bounds.hold(1) && bounds.hold(2) && !bounds.hold(0) && !bounds.hold(3));
+    }
+}
