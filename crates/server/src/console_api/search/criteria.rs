@@ -1,8 +1,10 @@
 //! What a search asks for, and whether a trace is meant.
 
-use roentgen_model::{Outcome, Timestamp, TraceSummary};
+use std::ops::Bound;
+
+use roentgen_model::{Micros, Outcome, Timestamp, TraceSummary};
 use roentgen_protocol::{ApiError, ErrorKind, Fingerprint};
-use roentgen_store::TimeRange;
+use roentgen_store::{Condition, ServiceMatch, TextMatch, TimeRange};
 use serde::{Deserialize, Serialize};
 
 use super::super::NodeRef;
@@ -103,6 +105,39 @@ impl Criteria {
         Ok((criteria, fingerprint))
     }
 
+    /// What the store can check without the whole summary. It holds for every trace that
+    /// [`Criteria::matches`], and for few others.
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        if !self.outcomes.is_empty() {
+            conditions.push(Condition::Outcomes(self.outcomes.clone()));
+        }
+        conditions.extend(self.status.map(|status| {
+            Condition::HttpStatus((Bound::Included(status), Bound::Included(status)))
+        }));
+        if self.min_response_time.is_some() || self.max_response_time.is_some() {
+            let least = bound(self.min_response_time, -1);
+            conditions.push(Condition::ResponseTime((least, bound(self.max_response_time, 1))));
+        }
+        let edge = self.edge.iter().flat_map(|edge| [&edge.from, &edge.to]);
+        conditions.extend(self.node.iter().chain(edge).map(|node| {
+            let equals = |text: &String| TextMatch::Equals(text.clone());
+            Condition::Service(ServiceMatch {
+                name: Some(equals(&node.name)),
+                kind: node.kind.as_ref().map(equals),
+                account_id: None,
+            })
+        }));
+        let user = self.user.as_ref();
+        conditions.extend(user.map(|user| Condition::User(TextMatch::Equals(user.clone()))));
+        conditions
+    }
+
+    /// Whether there is more to check than the conditions say.
+    pub(super) fn needs_summaries(&self) -> bool {
+        self.text.is_some() || self.method.is_some()
+    }
+
     /// Whether the trace is meant, as far as its summary tells: of an edge, its two nodes.
     pub(super) fn matches(&self, summary: &TraceSummary) -> bool {
         let has_node = |node: &NodeRef| summary.services.iter().any(|id| node.names(id));
@@ -119,6 +154,13 @@ impl Criteria {
             && self.edge.as_ref().is_none_or(|edge| has_node(&edge.from) && has_node(&edge.to))
             && self.text.as_deref().is_none_or(|text| mentions(summary, text))
     }
+}
+
+/// A bound of response times, in seconds, moved outwards by a microsecond, so that rounding leaves
+/// nothing out. What is no time is no bound.
+fn bound(seconds: Option<f64>, outwards: i64) -> Bound<Micros> {
+    let micros = seconds.and_then(Timestamp::from_seconds).map(Timestamp::as_micros);
+    micros.map_or(Bound::Unbounded, |micros| Bound::Included(Micros::new(micros + outwards)))
 }
 
 /// Whether a text, in lower case, occurs in what people look for.
@@ -183,6 +225,10 @@ mod tests {
         let check = |conditions: Value, expect: bool| {
             let criteria = criteria(conditions.clone()).unwrap();
             assert_eq!(criteria.matches(&summary), expect, "{conditions}");
+            // The store passes over nothing that is meant, and tells all by itself where it can.
+            let holds = criteria.conditions().iter().all(|condition| condition.holds(&summary));
+            assert!(holds || !expect, "{conditions}");
+            assert!(holds == expect || criteria.needs_summaries(), "{conditions}");
         };
         check(json!({}), true);
         check(json!({"outcomes": ["error"]}), true);
