@@ -36,15 +36,16 @@ use hand_over::HandOver;
 /// How often a receiver that gets nothing looks whether it shall stop.
 const STOP_CHECK_PERIOD: Duration = Duration::from_millis(100);
 
-/// How long datagrams gather in the kernel after the first of a batch. Waking a thread for each
-/// costs as much as receiving it; a millisecond of 50,000 a second takes a hundredth of the buffer.
+/// How long datagrams gather in the kernel after the first of a batch, so that the threads are not
+/// woken for each of them. A millisecond of 50,000 a second takes a seventieth of a buffer of 8 MB.
 const GATHERING: Duration = Duration::from_millis(1);
 
 /// Most datagrams that are still read once the receiver shall stop: what the kernel may hold, but
 /// not what goes on coming.
 const LAST_DATAGRAMS: usize = 16_384;
 
-/// Most threads that parse. One keeps up with 200,000 documents a second.
+/// Most threads that parse. A document of 1 KB takes one some 5 µs, the receiver 1 µs and the
+/// store's writer 2 µs (on a busy machine), so that more would wait for the writer.
 const MOST_WORKERS: usize = 4;
 
 /// How often the kernel is asked what it dropped, while datagrams come.

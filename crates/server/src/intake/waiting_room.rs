@@ -18,8 +18,8 @@ const ATTEMPTS: usize = 40;
 /// How long callers wait for an overloaded store, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverloadLimits {
-    /// How long a call waits before it is refused. Every client tries again by itself, and most
-    /// wait for a minute; this is for the disk's hiccups.
+    /// How long a call waits before it is refused. AWS's clients try a throttled call again by
+    /// themselves, so this is for the disk's hiccups only.
     pub patience: Duration,
     /// Bytes of all documents that wait, besides those that the store has taken.
     pub bytes: usize,
