@@ -36,7 +36,24 @@ impl Harness {
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut StoreOptions)) -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap(), change)
+    }
+
+    /// A store that goes on with a copy of a data directory.
+    pub(crate) fn on_copy_of(from: &Path, change: impl FnOnce(&mut StoreOptions)) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        for part in ["log", "settled"].map(Path::new) {
+            let to = directory.path().join("data").join(part);
+            std::fs::create_dir_all(&to).unwrap();
+            for entry in std::fs::read_dir(from.join(part)).into_iter().flatten() {
+                let entry = entry.unwrap();
+                std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+        Self::in_directory(directory, change)
+    }
+
+    fn in_directory(directory: TempDir, change: impl FnOnce(&mut StoreOptions)) -> Self {
         let mut options = StoreOptions::new(directory.path().join("data"));
         change(&mut options);
         let seconds = u64::try_from(BEGIN).unwrap();

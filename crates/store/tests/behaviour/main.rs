@@ -6,6 +6,7 @@
 )]
 
 mod durability;
+mod fixtures;
 mod harness;
 mod interleavings;
 mod large_traces;

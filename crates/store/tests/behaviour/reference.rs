@@ -13,6 +13,8 @@ use crate::harness::{Counts, Harness, all_time, assembled, counts};
 pub(crate) struct Reference {
     trace_bytes: u64,
     documents: BTreeMap<TraceId, Vec<ReceivedDocument>>,
+    /// Documents in the log that nothing can be made of.
+    pub(crate) unusable: u64,
 }
 
 /// A question for a page.
@@ -28,7 +30,7 @@ pub(crate) struct Question {
 impl Reference {
     /// A store of nothing that shows so many bytes of a trace.
     pub(crate) fn new(trace_bytes: u64) -> Self {
-        Self { trace_bytes, documents: BTreeMap::new() }
+        Self { trace_bytes, documents: BTreeMap::new(), unusable: 0 }
     }
 
     pub(crate) fn append(&mut self, documents: &[ReceivedDocument]) {
@@ -84,7 +86,7 @@ impl Reference {
         assert_eq!(found, expect);
         self.check_graph(harness);
         let documents: usize = self.documents.values().map(Vec::len).sum();
-        assert_eq!(harness.status().documents, documents as u64);
+        assert_eq!(harness.status().documents, documents as u64 + self.unusable);
     }
 
     pub(crate) fn check_graph(&self, harness: &Harness) {
