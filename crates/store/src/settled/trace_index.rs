@@ -260,3 +260,56 @@ impl<'a> IndexBlock<'a> {
         Ok((positions, bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> TraceId {
+        TraceId::from_bytes([byte; 16])
+    }
+
+    /// A block with these ids, each with one position.
+    fn block(ids: &[u8]) -> Vec<u8> {
+        let mut block = Vec::new();
+        write_count(&mut block, ids.len());
+        write_number(&mut block, 1); // Places for each offset.
+        write_number(&mut block, 16); // The least position.
+        let mut before = 0;
+        for &byte in ids {
+            write_number(&mut block, u64::from(id(byte).epoch_seconds() - before));
+            before = id(byte).epoch_seconds();
+        }
+        ids.iter().for_each(|&byte| block.extend_from_slice(&[byte; 12]));
+        for number in 0..ids.len() {
+            write_count(&mut block, 1);
+            write_number(&mut block, 1000);
+            write_count(&mut block, number);
+        }
+        block
+    }
+
+    #[test]
+    fn an_id_that_is_not_in_a_block_is_no_damage() {
+        // The filter lets some of those through.
+        let ids = [2, 4, 6];
+        let bytes = block(&ids);
+        for byte in 0..=u8::MAX {
+            let found = IndexBlock::new(&bytes).unwrap().find(id(byte)).unwrap();
+            assert_eq!(
+                found.map(|entry| entry.id),
+                ids.contains(&byte).then(|| id(byte)),
+                "{byte}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_block_ends_with_its_last_position() {
+        let mut bytes = block(&[2, 4]);
+        bytes.push(0);
+        let mut block = IndexBlock::new(&bytes).unwrap();
+        assert!(block.next().unwrap().is_some() && block.next().unwrap().is_some());
+        assert!(block.next().is_err());
+    }
+}
