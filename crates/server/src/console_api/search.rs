@@ -29,9 +29,9 @@ const MAX_PAGE_TRACES: usize = 1000;
 /// Length at which a page ends before that.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// Most traces counted: the newest that match. Reading and counting them takes about a tenth of a
-/// second and 40 MB. `complete` tells whether these were all.
-const MAX_COUNTED: usize = 25_000;
+/// Most traces counted: the newest that match. Reading and counting one takes 2 µs, and a first page
+/// shall not take 20 ms. `complete` tells whether these were all.
+const MAX_COUNTED: usize = 8_000;
 
 /// Most traces looked at for a page and its counts, when the store can tell most of those that do
 /// not match from its columns…
