@@ -17,6 +17,7 @@ mod histogram;
 mod id;
 mod names;
 mod rejection;
+mod root_cause;
 mod service_id;
 mod summary;
 mod time;
@@ -38,6 +39,9 @@ pub use histogram::Histogram;
 pub use id::{IdError, SegmentId, TraceId};
 pub use names::Names;
 pub use rejection::{Rejection, RejectionCode, Scope};
+pub use root_cause::{
+    RootCause, RootCauseEntity, RootCauseException, RootCauseService, RootCauses,
+};
 pub use service_id::{ServiceId, ServiceParts};
 pub use summary::{AnnotationSummary, HttpSummary, TraceSummary, UserSummary};
 pub use time::{Micros, Timestamp};

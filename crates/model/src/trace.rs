@@ -62,6 +62,21 @@ impl Trace<'_> {
         Some(render::entity(self, node))
     }
 
+    /// The first service to handle the request: of all segments that no known service called, one
+    /// that names no parent before one whose parent is missing, then the earliest. The summary's
+    /// entry point is its service.
+    pub fn root(&self) -> Option<usize> {
+        let is_root = |node: &TraceNode<'_>| {
+            let caller = node.parent.and_then(|parent| self.nodes.get(parent));
+            node.service.is_some()
+                && !node.is_inferred
+                && caller.and_then(|caller| self.service_of(caller)).is_none()
+        };
+        let roots = self.nodes.iter().enumerate().filter(|(_, node)| is_root(node));
+        let order = |entity: &Entity<'_>| (entity.parent_id.is_some(), entity.start, entity.id);
+        roots.min_by_key(|(_, node)| order(&node.entity)).map(|(index, _)| index)
+    }
+
     /// The node of the service graph that a segment or subsegment belongs to.
     pub fn service_of(&self, node: &TraceNode<'_>) -> Option<&ServiceId> {
         self.nodes.get(node.segment)?.service.as_ref()

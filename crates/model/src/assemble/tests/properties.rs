@@ -105,6 +105,24 @@ proptest! {
     }
 
     #[test]
+    fn the_root_is_the_one_the_summary_tells_of(
+        documents in prop::collection::vec(any_document(), 1..12),
+    ) {
+        let trace = put_together(&documents);
+        let root = trace.root().map(|root| &trace.nodes[root]);
+        prop_assert_eq!(root.and_then(|root| root.service.clone()), trace.summary.entry_point.clone());
+        let response_time = root.and_then(|root| Some((root.entity.end? - root.entity.start).clamped()));
+        prop_assert_eq!(response_time, trace.summary.response_time);
+        let causes = trace.root_causes();
+        let client_faults = causes.faults.iter().any(|cause| cause.client_impacting);
+        prop_assert_eq!(client_faults, trace.summary.has_fault);
+        for service in causes.faults.iter().chain(&causes.response_time).flat_map(|c| &c.services) {
+            prop_assert!(!service.path.is_empty());
+            prop_assert!(service.path.iter().all(|e| e.coverage.is_none_or(|c| (0.0..=1.0).contains(&c))));
+        }
+    }
+
+    #[test]
     fn every_entity_appears_exactly_once_below_its_parent(
         documents in prop::collection::vec(any_document(), 1..12),
     ) {
