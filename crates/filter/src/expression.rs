@@ -297,3 +297,34 @@ impl Who {
         *self == Self::default()
     }
 }
+
+/// A group that an expression names and that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The group {0:?} does not exist")]
+pub struct UnknownGroup(pub String);
+
+impl Expression {
+    /// The same, with the expressions of groups in place of their names. `find` gives that of a
+    /// group, which may name groups itself only if `find` has put these in already.
+    ///
+    /// # Errors
+    /// When a group is not known.
+    pub fn with_groups(
+        self,
+        find: &impl Fn(GroupBy, &str) -> Option<Expression>,
+    ) -> Result<Expression, UnknownGroup> {
+        let each = |parts: Vec<Expression>| -> Result<Vec<Expression>, UnknownGroup> {
+            parts.into_iter().map(|part| part.with_groups(find)).collect()
+        };
+        Ok(match self {
+            Expression::All(parts) => Expression::all(each(parts)?),
+            Expression::Any(parts) => Expression::any(each(parts)?),
+            Expression::Not(inner) => Expression::Not(Box::new(inner.with_groups(find)?)),
+            Expression::Group { by, wanted, value } => {
+                let group = find(by, &value).ok_or(UnknownGroup(value))?;
+                if wanted { group } else { Expression::Not(Box::new(group)) }
+            }
+            other => other,
+        })
+    }
+}

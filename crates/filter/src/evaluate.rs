@@ -1,0 +1,234 @@
+//! What an expression means: whether it is true of a trace.
+//!
+//! [`matches`] looks at the whole trace and is the meaning. [`decide`] looks at its summary only,
+//! and says when that is not enough; where it answers, the answers agree. (A test compares them.)
+//!
+//! Where the guide is silent:
+//! * A comparison needs a value: `http.status != 200` is not true of a trace without a status.
+//! * Of what a trace has several of (users, annotations, zones…), `!=` is true if there is one and
+//!   none of them is equal; every other comparison if one of them is so.
+//! * Letters must agree in case in values. Keywords are of any case.
+//! * `throttle` is, as the summary's `HasThrottle`, true when any segment was throttled; the other
+//!   outcomes are the root's.
+
+use std::cell::OnceCell;
+
+use roentgen_model::{AnnotationValue, Outcome, RootCauses, ServiceId, Trace, TraceSummary};
+
+use crate::expression::{
+    AnnotationTest, Comparison, Expression, Side, TextComparison, TextTest, Who,
+};
+use crate::keyword::{Flag, NumberField, TextField};
+
+mod causes;
+mod requests;
+
+/// Whether an expression is true of a trace. A group that was not put in by
+/// [`Expression::with_groups`] has no traces.
+pub fn matches(expression: &Expression, trace: &Trace<'_>) -> bool {
+    // With the whole trace there is nothing that cannot be told.
+    Subject::whole(trace).truth(expression).unwrap_or(false)
+}
+
+/// Whether an expression is true of the trace of a summary; `None` if the summary does not tell.
+pub fn decide(expression: &Expression, summary: &TraceSummary) -> Option<bool> {
+    Subject { summary, trace: None, causes: OnceCell::new() }.truth(expression)
+}
+
+/// What is looked at.
+pub(crate) struct Subject<'t> {
+    summary: &'t TraceSummary,
+    trace: Option<&'t Trace<'t>>,
+    /// Found when first asked for.
+    causes: OnceCell<RootCauses>,
+}
+
+impl<'t> Subject<'t> {
+    pub(crate) fn whole(trace: &'t Trace<'t>) -> Self {
+        Self { summary: &trace.summary, trace: Some(trace), causes: OnceCell::new() }
+    }
+
+    /// Whether it is true; `None` if that cannot be told.
+    pub(crate) fn truth(&self, expression: &Expression) -> Option<bool> {
+        joined(expression, &|term| self.term(term))
+    }
+
+    fn term(&self, term: &Expression) -> Option<bool> {
+        let summary = self.summary;
+        match term {
+            Expression::Flag { flag, wanted } => Some(self.flag(*flag)? == *wanted),
+            Expression::Number { field, test } => Some(test.holds(self.number(*field))),
+            Expression::Text { field, test } => Some(self.text(*field, test)),
+            Expression::Annotation { key, test, .. } => {
+                let of_key = summary.annotations.iter().filter(|annotation| annotation.key == *key);
+                Some(annotation_holds(test, of_key.map(|annotation| &annotation.value)))
+            }
+            Expression::Service { who, block: None } => {
+                Some(summary.services.iter().any(|service| who_is(who, service)))
+            }
+            Expression::Service { who, block: Some(block) } => {
+                if !summary.services.iter().any(|service| who_is(who, service)) {
+                    return Some(false);
+                }
+                Some(requests::some_request(self.trace?, who, block))
+            }
+            Expression::Edge { from, to, block } => {
+                let has = |who| summary.services.iter().any(|service| who_is(who, service));
+                if !has(from) || !has(to) {
+                    return Some(false);
+                }
+                Some(requests::some_call(self.trace?, from, to, block.as_deref()))
+            }
+            Expression::RootCause { list, block } => {
+                Some(causes::some_element(self.causes()?, *list, block))
+            }
+            Expression::RootCauseJson { wanted, pattern } => {
+                Some(causes::agree(self.causes()?, pattern) == *wanted)
+            }
+            Expression::Group { wanted, .. } => Some(!wanted),
+            _ => None,
+        }
+    }
+
+    fn causes(&self) -> Option<&RootCauses> {
+        let trace = self.trace?;
+        Some(self.causes.get_or_init(|| trace.root_causes()))
+    }
+
+    fn flag(&self, flag: Flag) -> Option<bool> {
+        let summary = self.summary;
+        match flag {
+            Flag::Ok => Some(summary.outcome == Outcome::Ok),
+            Flag::Error => Some(summary.has_error),
+            Flag::Throttle => Some(summary.has_throttle),
+            Flag::Fault => Some(summary.has_fault),
+            Flag::Partial => Some(summary.is_partial),
+            Flag::Inferred => Some(self.trace?.nodes.iter().any(|node| node.is_inferred)),
+            // The parser keeps these out of where only a trace is meant.
+            Flag::First | Flag::Last | Flag::Remote | Flag::Root => Some(false),
+        }
+    }
+
+    fn number(&self, field: NumberField) -> Option<f64> {
+        let summary = self.summary;
+        match field {
+            NumberField::ResponseTime => summary.response_time.map(|time| time.as_seconds()),
+            NumberField::Duration => Some(summary.duration.as_seconds()),
+            NumberField::HttpStatus => summary.http.status.map(whole_number),
+            NumberField::Index | NumberField::Coverage => None,
+        }
+    }
+
+    fn text(&self, field: TextField, test: &TextTest) -> bool {
+        let (summary, http) = (self.summary, &self.summary.http);
+        let some = |text: &Option<String>| test.holds(text.as_deref());
+        let any = |texts: &[String]| any_text(test, texts.iter().map(String::as_str));
+        match field {
+            TextField::HttpUrl => some(&http.url),
+            TextField::HttpMethod => some(&http.method),
+            TextField::HttpUserAgent => some(&http.user_agent),
+            TextField::HttpClientIp => some(&http.client_ip),
+            TextField::User => any_text(test, summary.users.iter().map(|user| user.name.as_str())),
+            TextField::AvailabilityZone => any(&summary.availability_zones),
+            TextField::InstanceId => any(&summary.instance_ids),
+            TextField::ResourceArn => any(&summary.resource_arns),
+            TextField::Name | TextField::Type | TextField::Message => false,
+        }
+    }
+}
+
+/// The truth of an expression by that of its terms; one that cannot be told makes the whole so only
+/// if it matters.
+fn joined(expression: &Expression, term: &impl Fn(&Expression) -> Option<bool>) -> Option<bool> {
+    // Of many parts, the first that decides does.
+    let first = |parts: &[Expression], deciding: bool| {
+        let mut outcome = Some(!deciding);
+        for part in parts {
+            match joined(part, term) {
+                Some(truth) if truth == deciding => return Some(deciding),
+                Some(_) => {}
+                None => outcome = None,
+            }
+        }
+        outcome
+    };
+    match expression {
+        Expression::Everything => Some(true),
+        Expression::All(parts) => first(parts, false),
+        Expression::Any(parts) => first(parts, true),
+        Expression::Not(inner) => joined(inner, term).map(|truth| !truth),
+        other => term(other),
+    }
+}
+
+/// Whether a node is among those meant.
+fn who_is(who: &Who, service: &ServiceId) -> bool {
+    let agrees = |asked: &Option<String>, part: Option<&str>| {
+        asked.as_deref().is_none_or(|asked| part == Some(asked))
+    };
+    agrees(&who.name, Some(&service.name))
+        && agrees(&who.kind, service.kind.as_deref())
+        && agrees(&who.account_id, service.account_id.as_deref())
+}
+
+/// A test on what there may be several of.
+fn any_text<'a>(test: &TextTest, mut texts: impl Iterator<Item = &'a str>) -> bool {
+    match test {
+        TextTest::Is(TextComparison::NotEqual, asked) => {
+            let mut some = false;
+            texts.all(|text| {
+                some = true;
+                text != asked
+            }) && some
+        }
+        test => texts.any(|text| test.holds(Some(text))),
+    }
+}
+
+/// A test on the values of one key.
+fn annotation_holds<'v, 'a: 'v>(
+    test: &AnnotationTest,
+    values: impl Iterator<Item = &'v AnnotationValue<'a>>,
+) -> bool {
+    use AnnotationValue::{Boolean, Number, String};
+    match test {
+        AnnotationTest::Set => values.into_iter().any(|value| *value != Boolean(false)),
+        AnnotationTest::Boolean(wanted) => {
+            values.into_iter().any(|value| *value == Boolean(*wanted))
+        }
+        AnnotationTest::Number(comparison, asked) => {
+            let mut numbers = values.filter_map(|value| match value {
+                Number(number) => Some(*number),
+                _ => None,
+            });
+            match comparison {
+                Comparison::NotEqual => {
+                    let mut some = false;
+                    numbers.all(|number| {
+                        some = true;
+                        comparison.holds(number, *asked)
+                    }) && some
+                }
+                comparison => numbers.any(|number| comparison.holds(number, *asked)),
+            }
+        }
+        AnnotationTest::Text(comparison, asked) => {
+            let texts = values.filter_map(|value| match value {
+                String(text) => Some(&**text),
+                _ => None,
+            });
+            any_text(&TextTest::Is(*comparison, asked.clone()), texts)
+        }
+    }
+}
+
+/// A status as the number that it is compared as.
+fn whole_number(status: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "no status has 16 digits")]
+    {
+        status as f64
+    }
+}
+
+#[cfg(test)]
+mod tests;

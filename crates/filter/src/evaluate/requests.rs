@@ -1,0 +1,202 @@
+//! Blocks of `service` and `edge`: what is asked of one and the same request, or call.
+
+use roentgen_model::{Annotation, Entity, Micros, ServiceId, Timestamp, Trace, TraceNode};
+
+use super::{Side, annotation_holds, joined, who_is, whole_number};
+use crate::expression::{Expression, Who};
+use crate::keyword::{Flag, NumberField, TextField};
+
+/// A request as its node saw it, or a call as the caller saw it.
+struct Request<'t> {
+    trace: &'t Trace<'t>,
+    /// What tells how it went.
+    entity: &'t Entity<'t>,
+    /// The node, for a request.
+    service: Option<&'t ServiceId>,
+    is_inferred: bool,
+    is_root: bool,
+    /// Where the (sub)segment stands that bears the annotations.
+    own: Option<usize>,
+    /// Segments, for a call.
+    source: Option<usize>,
+    destination: Option<usize>,
+}
+
+/// Whether the block is true of some request of these nodes.
+pub(super) fn some_request(trace: &Trace<'_>, who: &Who, block: &Expression) -> bool {
+    let root = trace.root();
+    let segments = trace.nodes.iter().enumerate();
+    let of_nodes = segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
+    of_nodes.into_iter().any(|(index, node, service)| {
+        let request = |service| Request {
+            trace,
+            entity: &node.entity,
+            service: Some(service),
+            is_inferred: node.is_inferred,
+            is_root: root == Some(index),
+            own: Some(index),
+            source: None,
+            destination: None,
+        };
+        let is_met = who_is(who, service) && request(service).meets(block);
+        if is_met || !is_first(node) {
+            return is_met;
+        }
+        // Who called the first service is a node, too; it knows no more than the answer it got.
+        let client = client_of(service);
+        let seen = Request { is_root: false, own: None, ..request(&client) };
+        who_is(who, &client) && seen.meets(block)
+    })
+}
+
+/// Whether there is a call between these nodes of which the block is true.
+pub(super) fn some_call(
+    trace: &Trace<'_>,
+    from: &Who,
+    to: &Who,
+    block: Option<&Expression>,
+) -> bool {
+    let segments = trace.nodes.iter().enumerate();
+    let mut called =
+        segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
+    called.any(|(index, node, service)| {
+        if !who_is(to, service) {
+            return false;
+        }
+        let caller = node.parent.and_then(|parent| Some((parent, trace.nodes.get(parent)?)));
+        let with_service =
+            caller.and_then(|(parent, caller)| Some((parent, caller, trace.service_of(caller)?)));
+        let call = match with_service {
+            Some((parent, caller, source)) if who_is(from, source) => {
+                // Who calls without a subsegment tells nothing of the call: the callee does.
+                let is_told = caller.service.is_none();
+                Request {
+                    trace,
+                    entity: if is_told { &caller.entity } else { &node.entity },
+                    service: None,
+                    is_inferred: node.is_inferred,
+                    is_root: false,
+                    own: is_told.then_some(parent),
+                    source: Some(caller.segment),
+                    destination: Some(index),
+                }
+            }
+            None if is_first(node) && who_is(from, &client_of(service)) => Request {
+                trace,
+                entity: &node.entity,
+                service: None,
+                is_inferred: false,
+                is_root: false,
+                own: None,
+                source: None,
+                destination: Some(index),
+            },
+            _ => return false,
+        };
+        block.is_none_or(|block| call.meets(block))
+    })
+}
+
+/// Whether a segment began its request, and so has a client.
+fn is_first(node: &TraceNode<'_>) -> bool {
+    !node.is_inferred && node.service.is_some() && node.entity.parent_id.is_none()
+}
+
+fn client_of(service: &ServiceId) -> ServiceId {
+    ServiceId::new(&service.name, Some(ServiceId::CLIENT), None)
+}
+
+impl Request<'_> {
+    fn meets(&self, block: &Expression) -> bool {
+        joined(block, &|term| self.term(term)).unwrap_or(false)
+    }
+
+    /// `None` for what has no place in a block, which the parser refuses.
+    fn term(&self, term: &Expression) -> Option<bool> {
+        match term {
+            Expression::Flag { flag, wanted } => Some(self.flag(*flag)? == *wanted),
+            Expression::Number { field, test } => Some(test.holds(self.number(*field))),
+            Expression::Text { field, test } => Some(test.holds(self.text(*field))),
+            Expression::Annotation { side, key, test } => {
+                let place = match side {
+                    Side::Own => self.own,
+                    Side::Source => self.source,
+                    Side::Destination => self.destination,
+                };
+                let annotations = place.map(|place| annotations_below(self.trace, place));
+                let of_key = annotations.into_iter().flatten().filter(|a| a.key == *key);
+                Some(annotation_holds(test, of_key.map(|annotation| &annotation.value)))
+            }
+            _ => None,
+        }
+    }
+
+    fn flag(&self, flag: Flag) -> Option<bool> {
+        let flags = self.entity.flags;
+        match flag {
+            Flag::Ok => Some(!(flags.fault || flags.error || flags.throttle)),
+            Flag::Error => Some(flags.error),
+            Flag::Throttle => Some(flags.throttle),
+            Flag::Fault => Some(flags.fault),
+            Flag::Partial => Some(self.entity.end.is_none()),
+            Flag::Inferred => Some(self.is_inferred),
+            Flag::Root => Some(self.is_root),
+            Flag::First | Flag::Last | Flag::Remote => None,
+        }
+    }
+
+    fn number(&self, field: NumberField) -> Option<f64> {
+        let entity = self.entity;
+        match field {
+            NumberField::ResponseTime => Some((entity.end? - entity.start).clamped().as_seconds()),
+            NumberField::Duration => Some(self.duration()?.clamped().as_seconds()),
+            NumberField::HttpStatus => entity.http.status.map(whole_number),
+            NumberField::Index | NumberField::Coverage => None,
+        }
+    }
+
+    /// Until the last thing ended that it held or called.
+    fn duration(&self) -> Option<Micros> {
+        let below = self.own.or(self.destination);
+        let ends = below.into_iter().flat_map(|place| below_of(self.trace, place));
+        let ends = ends.filter_map(|node| node.entity.end);
+        let last: Timestamp = ends.chain(self.entity.end).max()?;
+        Some(last - self.entity.start)
+    }
+
+    fn text(&self, field: TextField) -> Option<&str> {
+        let (entity, http) = (self.entity, &self.entity.http);
+        match field {
+            TextField::HttpUrl => http.url.as_deref(),
+            TextField::HttpMethod => http.method.as_deref(),
+            TextField::HttpUserAgent => http.user_agent.as_deref(),
+            TextField::HttpClientIp => http.client_ip.as_deref(),
+            TextField::User => entity.user.as_deref(),
+            TextField::Name => self.service.map(|service| &*service.name),
+            TextField::Type => self.service.and_then(|service| service.kind.as_deref()),
+            TextField::AvailabilityZone => entity.aws.availability_zone.as_deref(),
+            TextField::InstanceId => entity.aws.instance_id.as_deref(),
+            TextField::ResourceArn => entity.resource_arn.as_deref(),
+            TextField::Message => None,
+        }
+    }
+}
+
+/// A node and all below it.
+fn below_of<'t>(trace: &'t Trace<'t>, place: usize) -> impl Iterator<Item = &'t TraceNode<'t>> {
+    let nodes = trace.nodes.get(place..).unwrap_or_default();
+    let depth = nodes.first().map_or(0, |node| node.depth);
+    // Children stand directly behind their parents.
+    let (own, below) = nodes.split_at(nodes.len().min(1));
+    own.iter().chain(below.iter().take_while(move |node| node.depth > depth))
+}
+
+/// Annotations of a (sub)segment and of the subsegments that it holds.
+fn annotations_below<'t>(
+    trace: &'t Trace<'t>,
+    place: usize,
+) -> impl Iterator<Item = &'t Annotation<'t>> {
+    let segment = trace.nodes.get(place).map(|node| node.segment);
+    let held = below_of(trace, place).filter(move |node| Some(node.segment) == segment);
+    held.filter(|node| !node.is_inferred).flat_map(|node| &node.entity.annotations)
+}
