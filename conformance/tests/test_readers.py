@@ -147,7 +147,7 @@ def test_requests_out_of_bounds(xray: Any) -> None:
         (xray.get_trace_summaries, {"StartTime": now, "EndTime": now - 60}),
         (
             xray.get_trace_summaries,
-            {"StartTime": now - 60, "EndTime": now, "FilterExpression": "fault"},
+            {"StartTime": now - 60, "EndTime": now, "FilterExpression": "fault ="},
         ),
         (
             xray.get_trace_summaries,

@@ -78,6 +78,16 @@ pub struct RootCauseException {
     pub message: Option<String>,
 }
 
+impl RootCauseService {
+    /// The name of the service; of a segment that is missing only a subsegment's is known.
+    pub fn name(&self) -> &str {
+        match &self.service {
+            Some(id) => &id.name,
+            None => self.path.first().map_or("", |entity| &entity.name),
+        }
+    }
+}
+
 impl Trace<'_> {
     /// Why it ended as it did. Costs a walk through the trace; read when asked for.
     pub fn root_causes(&self) -> RootCauses {

@@ -5,6 +5,7 @@
 //! of the operation that misses it.
 
 mod graph;
+mod root_cause;
 mod sampling;
 mod summary;
 mod telemetry;
@@ -14,6 +15,9 @@ pub use graph::{
     Alias, Edge, ErrorStatistics, FaultStatistics, GetServiceGraphReply, GetServiceGraphRequest,
     GetTraceGraphReply, GetTraceGraphRequest, HistogramEntry, NodeFigures, Service, Statistics,
     graph_services,
+};
+pub use root_cause::{
+    RootCauseEntityShape, RootCauseExceptionShape, RootCauseServiceShape, RootCauseShape,
 };
 pub use sampling::{
     CreateSamplingRuleRequest, DeleteSamplingRuleRequest, GetSamplingRulesReply,
@@ -25,8 +29,8 @@ pub use sampling::{
     UpdateSamplingRuleRequest,
 };
 pub use summary::{
-    AnnotationValueShape, Http, Named, NoRootCause, ResourceArn, ServiceIdShape, TraceSummaryShape,
-    TraceUser, ValueWithServiceIds, WithId,
+    AnnotationValueShape, Http, Named, ResourceArn, ServiceIdShape, TraceSummaryShape, TraceUser,
+    ValueWithServiceIds, WithId,
 };
 pub use telemetry::{
     BackendConnectionErrors, PutTelemetryRecordsReply, PutTelemetryRecordsRequest, TelemetryRecord,

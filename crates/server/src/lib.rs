@@ -25,6 +25,7 @@ mod server;
 mod store_tools;
 #[cfg(test)]
 mod test_store;
+mod trace_search;
 mod udp;
 mod work_pool;
 mod xray;

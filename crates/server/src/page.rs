@@ -1,7 +1,6 @@
 //! Where a page of a list ends: by the number of its items and by their bytes.
 
 use std::io;
-use std::sync::Arc;
 
 use roentgen_model::TraceSummary;
 use roentgen_protocol::ApiError;
@@ -26,17 +25,17 @@ pub(crate) fn fitting<T: Serialize>(items: &[T], most_bytes: usize) -> Result<us
     Ok(items.len())
 }
 
-/// Where a list goes on of which so many summaries are shown. `next` is where it goes on behind
+/// Where a list goes on of which so many traces are shown. `next` is where it goes on behind
 /// the last of them.
 pub(crate) fn next_after(
-    summaries: &[Arc<TraceSummary>],
+    traces: &[impl AsRef<TraceSummary>],
     shown: usize,
     next: Option<Cursor>,
 ) -> Option<Cursor> {
-    if shown >= summaries.len() {
+    if shown >= traces.len() {
         return next;
     }
-    let last = summaries.get(shown.checked_sub(1)?)?;
+    let last = traces.get(shown.checked_sub(1)?)?.as_ref();
     Some(Cursor { time: last.time, id: last.id })
 }
 

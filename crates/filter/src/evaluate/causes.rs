@@ -58,7 +58,7 @@ fn elements(cause: &RootCause, which: RootCauseElements) -> Vec<Element<'_>> {
 
 fn of_service(service: &RootCauseService) -> Element<'_> {
     Element {
-        name: name_of(service),
+        name: Some(service.name()),
         kind: service.service.as_ref().and_then(|id| id.kind.as_deref()),
         is_inferred: service.is_inferred,
         ..Element::default()
@@ -71,14 +71,6 @@ fn of_entity(entity: &RootCauseEntity) -> Element<'_> {
         is_remote: entity.is_remote,
         coverage: entity.coverage,
         ..Element::default()
-    }
-}
-
-/// Of a segment that is missing only a subsegment is known.
-fn name_of(service: &RootCauseService) -> Option<&str> {
-    match &service.service {
-        Some(id) => Some(&id.name),
-        None => service.path.first().map(|entity| entity.name.as_str()),
     }
 }
 
@@ -147,10 +139,8 @@ fn to_json(cause: &RootCause) -> Value {
 fn service_to_json(service: &RootCauseService) -> Value {
     let id = service.service.as_ref();
     let mut members = Map::new();
-    if let Some(name) = name_of(service) {
-        members.insert("Name".to_owned(), name.into());
-        members.insert("Names".to_owned(), json!([name]));
-    }
+    members.insert("Name".to_owned(), service.name().into());
+    members.insert("Names".to_owned(), json!([service.name()]));
     let mut optional = |key: &str, text: Option<&str>| {
         if let Some(text) = text {
             members.insert(key.to_owned(), text.into());

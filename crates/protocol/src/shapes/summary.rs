@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use roentgen_model::{
-    AnnotationSummary, AnnotationValue, HttpSummary, ServiceId, Timestamp, TraceSummary,
+    AnnotationSummary, AnnotationValue, HttpSummary, RootCauses, ServiceId, Timestamp, TraceSummary,
 };
 use serde::Serialize;
 
+use super::root_cause::RootCauseShape;
 use crate::WireTime;
 
 /// A trace summary. All lists and `Http` are always there: Grafana dereferences them unseen.
@@ -33,17 +34,13 @@ pub struct TraceSummaryShape<'a> {
     pub availability_zones: Vec<Named<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_point: Option<ServiceIdShape<'a>>,
-    pub fault_root_causes: [NoRootCause; 0],
-    pub error_root_causes: [NoRootCause; 0],
-    pub response_time_root_causes: [NoRootCause; 0],
+    pub fault_root_causes: Vec<RootCauseShape<'a>>,
+    pub error_root_causes: Vec<RootCauseShape<'a>>,
+    pub response_time_root_causes: Vec<RootCauseShape<'a>>,
     pub revision: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matched_event_time: Option<WireTime>,
 }
-
-/// The element type of root-cause lists, which are always empty: causes are not computed.
-#[derive(Debug, Serialize)]
-pub enum NoRootCause {}
 
 /// The root's request.
 #[derive(Debug, Serialize)]
@@ -134,7 +131,11 @@ pub struct Named<'a> {
 impl<'a> TraceSummaryShape<'a> {
     /// The wire form of a summary. `matched_at` is the time that made it match, for queries by
     /// another time than the trace id's.
-    pub fn new(summary: &'a TraceSummary, matched_at: Option<Timestamp>) -> Self {
+    pub fn new(
+        summary: &'a TraceSummary,
+        causes: &'a RootCauses,
+        matched_at: Option<Timestamp>,
+    ) -> Self {
         Self {
             id: summary.id.to_string(),
             start_time: WireTime(summary.start),
@@ -163,9 +164,9 @@ impl<'a> TraceSummaryShape<'a> {
                 .map(|name| Named { name })
                 .collect(),
             entry_point: summary.entry_point.as_ref().map(ServiceIdShape::from),
-            fault_root_causes: [],
-            error_root_causes: [],
-            response_time_root_causes: [],
+            fault_root_causes: RootCauseShape::list(&causes.faults),
+            error_root_causes: RootCauseShape::list(&causes.errors),
+            response_time_root_causes: RootCauseShape::list(&causes.response_time),
             revision: summary.revision,
             matched_event_time: matched_at.map(WireTime),
         }
@@ -243,7 +244,8 @@ mod tests {
             "aws":{"account_id":"123456789012","ec2":{"instance_id":"i-1","availability_zone":"z"}},
             "annotations":{"a":1,"b":true,"c":"x"}}"#,
         );
-        let shape = TraceSummaryShape::new(&summary, None);
+        let causes = RootCauses::default();
+        let shape = TraceSummaryShape::new(&summary, &causes, None);
         expect![[r#"
             {
               "Id": "1-581cf771-a006649127e371903a2de979",
@@ -383,7 +385,8 @@ mod tests {
             "http":{"response":{"status":99999999999}}}"#,
         );
         let matched_at = Some(Timestamp::from_micros(1_500_000));
-        let shape = TraceSummaryShape::new(&summary, matched_at);
+        let causes = RootCauses::default();
+        let shape = TraceSummaryShape::new(&summary, &causes, matched_at);
         expect![[r#"{"Id":"1-581cf771-a006649127e371903a2de979","StartTime":1478293361.271,"Duration":0.0,"HasFault":false,"HasError":false,"HasThrottle":false,"IsPartial":true,"Http":{},"Annotations":{},"Users":[],"ServiceIds":[{"Name":"shop","Names":["shop"]},{"Name":"shop","Names":["shop"],"Type":"client"}],"ResourceARNs":[],"InstanceIds":[],"AvailabilityZones":[],"EntryPoint":{"Name":"shop","Names":["shop"]},"FaultRootCauses":[],"ErrorRootCauses":[],"ResponseTimeRootCauses":[],"Revision":1,"MatchedEventTime":1.5}"#]].assert_eq(&serde_json::to_string(&shape).unwrap());
     }
 }

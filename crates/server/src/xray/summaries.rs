@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use roentgen_filter::{Expression, GroupBy, parse};
 use roentgen_model::{Timestamp, TraceSummary};
 use roentgen_protocol::{
     ApiError, Fingerprint, GetTraceSummariesReply, GetTraceSummariesRequest, PageToken,
     SamplingStrategy, TraceSummaryShape, WireTime,
 };
-use roentgen_store::{Cursor, SummaryPage, SummaryQuery, TimeRange, TimeRangeType, TraceStore};
+use roentgen_store::{Cursor, TimeRange, TimeRangeType, TraceStore};
 
 use super::{read_request, required, store_failure};
 use crate::app::App;
 use crate::json;
 use crate::page;
+use crate::trace_search::{FoundPage, TraceSearch};
 
 /// Most summaries in a page. The service's figure is not documented; 100 keep a page below 100 KB
 /// for usual traces.
@@ -25,11 +27,15 @@ const PAGE_BYTES: usize = 4 << 20;
 /// then be short or empty and still have a NextToken.
 const PAGE_SCANNED: usize = 100_000;
 
+/// The group that is always there.
+const DEFAULT_GROUP: &str = "Default";
+
 /// What a request asks for, checked.
 #[derive(Debug)]
 struct Query {
     range: TimeRange,
     range_type: TimeRangeType,
+    expression: Expression,
     /// The share of traces to tell of, picked by their ids; `None` for all.
     fixed_rate: Option<f64>,
     after: Option<Cursor>,
@@ -46,11 +52,7 @@ pub(super) async fn get_trace_summaries(app: &Arc<App>, body: &[u8]) -> Result<V
 impl Query {
     fn check(request: GetTraceSummariesRequest) -> Result<Self, ApiError> {
         let range = check_range(request.start_time, request.end_time)?;
-        if request.filter_expression.is_some_and(|expression| !expression.trim().is_empty()) {
-            let message = "Filter expressions are not supported in this version of Roentgen; \
-                           leave FilterExpression out";
-            return Err(ApiError::invalid(message));
-        }
+        let expression = read_filter(request.filter_expression.as_deref().unwrap_or_default())?;
         let (type_name, range_type) = match request.time_range_type.as_deref() {
             None | Some("TraceId") => ("TraceId", TimeRangeType::TraceId),
             Some("Event") => ("Event", TimeRangeType::Event),
@@ -66,6 +68,7 @@ impl Query {
             .with_time(range.start)
             .with_time(range.end)
             .with_text(type_name)
+            .with_text(&expression.to_string())
             .with_number(fixed_rate.unwrap_or(1.0).to_bits())
             .finish();
         let after = match PageToken::read(request.next_token.as_deref(), fingerprint) {
@@ -74,20 +77,20 @@ impl Query {
             Ok(Some(_)) => return Err(ApiError::invalid("NextToken is not of this operation")),
             Err(fault) => return Err(ApiError::invalid(fault.to_string())),
         };
-        Ok(Self { range, range_type, fixed_rate, after, fingerprint })
+        Ok(Self { range, range_type, expression, fixed_rate, after, fingerprint })
     }
 
     fn run(&self, store: &dyn TraceStore, most_bytes: usize) -> Result<Vec<u8>, ApiError> {
-        let page = store.summaries(&SummaryQuery {
+        let search = TraceSearch {
             range: self.range,
             range_type: self.range_type,
             after: self.after,
             limit: PAGE_SUMMARIES,
             scan_limit: PAGE_SCANNED,
-            conditions: &[],
-            matches: &|summary| self.is_sampled(summary),
-        });
-        let page = page.map_err(|error| store_failure(&error))?;
+            expression: &self.expression,
+            is_wanted: &|summary| self.is_sampled(summary),
+        };
+        let page = search.find(store).map_err(|error| store_failure(&error))?;
         json::write(&self.reply(&page, most_bytes)?)
     }
 
@@ -103,16 +106,15 @@ impl Query {
 
     fn reply<'a>(
         &self,
-        page: &'a SummaryPage,
+        page: &'a FoundPage,
         most_bytes: usize,
     ) -> Result<GetTraceSummariesReply<'a>, ApiError> {
-        let shapes = page
-            .summaries
-            .iter()
-            .map(|summary| TraceSummaryShape::new(summary, self.matched_at(summary)));
+        let shapes = page.traces.iter().map(|found| {
+            TraceSummaryShape::new(&found.summary, &found.causes, self.matched_at(&found.summary))
+        });
         let mut trace_summaries: Vec<_> = shapes.collect();
         trace_summaries.truncate(page::fitting(&trace_summaries, most_bytes)?);
-        let next = page::next_after(&page.summaries, trace_summaries.len(), page.next);
+        let next = page::next_after(&page.traces, trace_summaries.len(), page.next);
         Ok(GetTraceSummariesReply {
             trace_summaries,
             // Newest first, so the stretch of time that this page covers begins where the next
@@ -133,6 +135,16 @@ impl Query {
             TimeRangeType::Service => Some(summary.end),
         }
     }
+}
+
+/// Reads a filter expression.
+fn read_filter(text: &str) -> Result<Expression, ApiError> {
+    let expression = parse(text).map_err(|error| ApiError::invalid(error.to_string()))?;
+    // The default group has every trace; there are no others yet.
+    let group = |by, value: &str| {
+        (by == GroupBy::Name && value == DEFAULT_GROUP).then_some(Expression::Everything)
+    };
+    expression.with_groups(&group).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
 /// Reads `StartTime` and `EndTime`.

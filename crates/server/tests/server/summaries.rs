@@ -41,9 +41,17 @@ fn a_summary_tells_all_there_is() {
     let expect =
         [("carts", "AWS::DynamoDB::Table"), ("shop", "AWS::ECS::Container"), ("shop", "client")];
     assert_eq!(services, expect.into());
-    for list in ["FaultRootCauses", "ErrorRootCauses", "ResponseTimeRootCauses"] {
-        assert_eq!(summary[list], json!([]));
-    }
+    assert_eq!(summary["FaultRootCauses"], json!([]));
+    // The table throttled, and the shop coped with it.
+    let errors = summary["ErrorRootCauses"].as_array().unwrap();
+    let way = |cause: &Value| -> Vec<Value> {
+        let services = cause["Services"].as_array().unwrap();
+        services.iter().map(|service| service["Name"].clone()).collect()
+    };
+    assert_eq!(errors.iter().map(way).collect::<Vec<_>>(), [["shop", "carts"]]);
+    assert_eq!(errors[0]["ClientImpacting"], false);
+    let slow = &summary["ResponseTimeRootCauses"][0];
+    assert_eq!(slow["Services"][0]["EntityPath"][0]["Coverage"], 1.0);
     assert_eq!(summary.get("MatchedEventTime"), None);
 }
 
@@ -152,7 +160,17 @@ fn what_cannot_be_answered_is_refused() {
     check(json!({"EndTime": null}), invalid, "EndTime is required");
     check(json!({"StartTime": 3}), invalid, "StartTime must not be after EndTime");
     check(json!({"TimeRangeType": "Id"}), invalid, "TimeRangeType must be one of");
-    check(json!({"FilterExpression": "fault"}), invalid, "Filter expressions are not supported");
+    check(
+        json!({"FilterExpression": "ok AND falt"}),
+        invalid,
+        "Error Location: line 1, position 10 : Invalid input symbol: 'fal'. Expected a keyword of \
+         the trace; did you mean fault?",
+    );
+    check(
+        json!({"FilterExpression": "group.name = \"slow\""}),
+        invalid,
+        "The group \"slow\" does not exist",
+    );
     check(
         json!({"Sampling": true, "SamplingStrategy": {"Name": "FixedRate"}}),
         invalid,

@@ -1,0 +1,134 @@
+//! Traces that match a filter expression, with their root causes, a page at a time.
+//!
+//! Three sieves, each finer and dearer than the one before: conditions that the store checks on
+//! columns ([`pushed_down`]), what the summary tells ([`decide`]), and the whole trace
+//! ([`matches`]), which is the meaning of the language. Root causes need the whole trace as well, so
+//! every trace that is shown is read once.
+
+use std::sync::Arc;
+
+use roentgen_filter::{Expression, decide, matches};
+use roentgen_model::{RootCauses, TraceSummary};
+use roentgen_store::{
+    Condition, Cursor, StoreError, SummaryPage, SummaryQuery, TimeRange, TimeRangeType,
+    TraceDocuments, TraceStore,
+};
+
+mod pushed_down;
+
+use pushed_down::pushed_down;
+
+/// Most traces that are read for one page. One takes some 0.1 ms, so a page takes a fifth of a
+/// second at most; it may then be short or empty and still go on.
+const MOST_READ: usize = 2_000;
+
+/// Summaries asked of the store at a time when not all of them may match.
+const CANDIDATES: usize = 200;
+
+/// What to look for.
+pub(crate) struct TraceSearch<'a> {
+    pub(crate) range: TimeRange,
+    pub(crate) range_type: TimeRangeType,
+    /// Where the page before this one ended.
+    pub(crate) after: Option<Cursor>,
+    /// Most traces in the page.
+    pub(crate) limit: usize,
+    /// Most summaries looked at.
+    pub(crate) scan_limit: usize,
+    pub(crate) expression: &'a Expression,
+    /// What else is wanted of a trace.
+    pub(crate) is_wanted: &'a (dyn Fn(&TraceSummary) -> bool + Sync),
+}
+
+/// A trace that matches.
+#[derive(Debug)]
+pub(crate) struct FoundTrace {
+    pub(crate) summary: Arc<TraceSummary>,
+    pub(crate) causes: RootCauses,
+}
+
+impl AsRef<TraceSummary> for FoundTrace {
+    fn as_ref(&self) -> &TraceSummary {
+        &self.summary
+    }
+}
+
+/// A page of them, newest first.
+#[derive(Debug)]
+pub(crate) struct FoundPage {
+    pub(crate) traces: Vec<FoundTrace>,
+    /// How many traces were looked at or passed over.
+    pub(crate) scanned: usize,
+    /// Where the next page begins; `None` when everything was looked at.
+    pub(crate) next: Option<Cursor>,
+}
+
+impl TraceSearch<'_> {
+    /// Finds one page.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn find(&self, store: &dyn TraceStore) -> Result<FoundPage, StoreError> {
+        let conditions = pushed_down(self.expression);
+        let may_match = |summary: &TraceSummary| {
+            decide(self.expression, summary) != Some(false) && (self.is_wanted)(summary)
+        };
+        let mut page = FoundPage { traces: Vec::new(), scanned: 0, next: self.after };
+        let mut to_read = MOST_READ.max(self.limit);
+        loop {
+            let candidates = self.candidates(store, &conditions, &may_match, &page)?;
+            page.scanned += candidates.scanned;
+            for summary in &candidates.summaries {
+                to_read -= 1;
+                page.traces.extend(self.look_at(store, summary)?);
+                if page.traces.len() >= self.limit || to_read == 0 {
+                    page.next = Some(Cursor { time: summary.time, id: summary.id });
+                    return Ok(page);
+                }
+            }
+            page.next = candidates.next;
+            if page.next.is_none() || page.scanned >= self.scan_limit {
+                return Ok(page);
+            }
+        }
+    }
+
+    fn candidates(
+        &self,
+        store: &dyn TraceStore,
+        conditions: &[Condition],
+        may_match: &(dyn Fn(&TraceSummary) -> bool + Sync),
+        page: &FoundPage,
+    ) -> Result<SummaryPage, StoreError> {
+        store.summaries(&SummaryQuery {
+            range: self.range,
+            range_type: self.range_type,
+            after: page.next,
+            limit: CANDIDATES.max(self.limit),
+            scan_limit: self.scan_limit.saturating_sub(page.scanned),
+            conditions,
+            matches: may_match,
+        })
+    }
+
+    /// Reads a trace; gives it if it matches.
+    fn look_at(
+        &self,
+        store: &dyn TraceStore,
+        summary: &Arc<TraceSummary>,
+    ) -> Result<Option<FoundTrace>, StoreError> {
+        let told = decide(self.expression, summary);
+        let documents = store.documents(summary.id)?;
+        let trace = documents.as_ref().and_then(TraceDocuments::assemble);
+        // Of a trace that is being deleted only the summary may be left.
+        let is_match = told
+            .unwrap_or_else(|| trace.as_ref().is_some_and(|trace| matches(self.expression, trace)));
+        Ok(is_match.then(|| FoundTrace {
+            summary: Arc::clone(summary),
+            causes: trace.map(|trace| trace.root_causes()).unwrap_or_default(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
