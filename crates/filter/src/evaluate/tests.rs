@@ -1,3 +1,5 @@
+//! What expressions mean, by example, and that summaries tell nothing else.
+
 use proptest::prelude::*;
 use roentgen_model::{Document, Names, Trace, TraceId, assemble};
 

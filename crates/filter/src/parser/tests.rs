@@ -1,3 +1,5 @@
+//! What the language takes and refuses, and that what is written reads back.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The rules of root causes, one by one.
+
 use crate::{Document, Names, RootCause, Trace, TraceId, assemble};
 
 const TRACE: &str = "1-68000000-00000000000000000000000a";

@@ -1,3 +1,5 @@
+//! Pages of traces that match, with only whole traces to tell.
+
 use roentgen_filter::parse;
 use roentgen_model::Timestamp;
 use serde_json::json;
