@@ -26,8 +26,10 @@ pub(crate) struct App {
     pub(crate) counters: Arc<Counters>,
     /// What the kernel dropped of the datagrams for us.
     pub(crate) kernel_drops: Arc<KernelDrops>,
-    /// For queries, and for changes that wait for the disk.
+    /// For looking up traces, and for changes that wait for the disk.
     pub(crate) pool: WorkPool,
+    /// For queries that look at many traces.
+    pub(crate) scans: WorkPool,
     /// For large bodies of PutTraceSegments, which must not wait for queries.
     pub(crate) parsing: WorkPool,
     /// Where the server listens.
@@ -65,6 +67,7 @@ impl App {
             counters,
             kernel_drops: Arc::new(KernelDrops::of(&socket)),
             pool: WorkPool::new(1),
+            scans: WorkPool::new(1),
             parsing: WorkPool::new(1),
             address,
             data_dir: directory.to_owned(),

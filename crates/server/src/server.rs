@@ -1,6 +1,7 @@
 //! A running server: started from a configuration, stopped in order.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,9 +23,13 @@ use crate::sampling_state::SamplingState;
 use crate::udp::{KernelDrops, UdpReceiver};
 use crate::work_pool::WorkPool;
 
-/// Queries that run at a time. More than there are processors, since some wait for the disk. Each
-/// holds one assembled trace at a time, and a reply that ends by its length or with that trace.
-const QUERIES_AT_A_TIME: usize = 8;
+/// Look-ups of traces that run at a time. More than there are processors, since some wait for the
+/// disk. Each holds one assembled trace at a time, and a reply that ends by its length or with that
+/// trace.
+const LOOKUPS_AT_A_TIME: usize = 8;
+
+/// Most scans that run at a time: each may hold some tens of megabytes.
+const MOST_SCANS: usize = 8;
 
 /// Large bodies of segments in unusual JSON that are read at a time, beside the queries. This takes
 /// some tens of milliseconds each and needs nothing but a processor.
@@ -84,7 +89,8 @@ impl Server {
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters: Arc::clone(&counters),
             kernel_drops: Arc::clone(&kernel_drops),
-            pool: WorkPool::new(QUERIES_AT_A_TIME),
+            pool: WorkPool::new(LOOKUPS_AT_A_TIME),
+            scans: WorkPool::new(scans_at_a_time()),
             parsing: WorkPool::new(BODIES_PARSED_AT_A_TIME),
             address,
             data_dir: absolute(&config.data_dir),
@@ -178,6 +184,12 @@ async fn finish(
             false
         }
     }
+}
+
+/// Scans that run at a time, each for milliseconds to seconds: as many as there are processors. More
+/// would answer no sooner, and take the processors from those who store.
+fn scans_at_a_time() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_SCANS)
 }
 
 /// For people who want to find the directory again; relative when the system does not tell.

@@ -1,5 +1,6 @@
-//! Where work runs that would block the async threads: queries in one pool, parsing of large
-//! bodies in another, so that slow queries do not hold up what comes in.
+//! Where work runs that would block the async threads: look-ups of traces in one pool, queries that
+//! look at many traces in another, parsing of large bodies in a third, so that what is slow holds up
+//! neither what is quick nor what comes in.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,8 +16,8 @@ use crate::SummaryPage;
 use crate::log::{FileNumber, Position};
 use crate::manifest::ListedFile;
 use crate::settled::{
-    OpenTraces, QueriedFile, Sequence, SettledError, SettledFile, SettledQuery, find_page,
-    service_graph,
+    OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError, SettledFile, SettledQuery,
+    find_page, service_graph,
 };
 
 /// The settled files that count at one moment.
@@ -126,13 +126,14 @@ impl Live {
         &self,
         query: &SettledQuery<'_>,
         open: &dyn OpenTraces,
+        threads: &ScanThreads,
     ) -> Result<SummaryPage, SettledError> {
         let files: Vec<QueriedFile<'_>> = self
             .files
             .iter()
             .map(|live| QueriedFile { file: &live.file, superseded: &live.dead })
             .collect();
-        find_page(&files, query, open)
+        find_page(&files, query, open, threads)
     }
 
     /// What the files contribute to the service graph of a range of minutes.
@@ -142,9 +143,10 @@ impl Live {
     pub(crate) fn service_graph(
         &self,
         minutes: RangeInclusive<i64>,
+        threads: &ScanThreads,
     ) -> Result<ServiceGraph, SettledError> {
         let files: Vec<&SettledFile> = self.files.iter().map(|live| &*live.file).collect();
-        service_graph(&files, minutes)
+        service_graph(&files, minutes, threads)
     }
 
     /// Rows that count.

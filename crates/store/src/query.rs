@@ -46,10 +46,11 @@ pub(crate) fn summaries(
     state: &State,
     query: &SummaryQuery<'_>,
 ) -> Result<SummaryPage, StoreError> {
+    let _scanning = state.scan_threads.enter();
     within_gate(state, || {
         let view = View::of(state);
         let open = OpenPage::new(state, &view, query)?;
-        let page = view.live.find_page(&query.into(), &open);
+        let page = view.live.find_page(&query.into(), &open, &state.scan_threads);
         open.into_trouble().map_or(Ok(()), Err)?;
         Ok(page?)
     })
@@ -62,6 +63,7 @@ pub(crate) fn service_graph(state: &State, range: TimeRange) -> Result<ServiceGr
         return Ok(ServiceGraph::default());
     }
     let minutes = range.start.minute()..=last.minute();
+    let _scanning = state.scan_threads.enter();
     within_gate(state, || graph::service_graph(state, minutes.clone()))
 }
 

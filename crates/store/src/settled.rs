@@ -50,6 +50,7 @@ pub use columns::ColumnName;
 pub use error::{Section, SettledError};
 pub use file::SettledFile;
 pub use merge::{MergeError, merge_settled};
+pub use parallel::{ScanThreads, Scanning};
 pub use query::{NoOpenTraces, OpenTraces, QueriedFile, SettledQuery};
 pub use scan::find_page;
 pub use sequence::{Sequence, Sequences};

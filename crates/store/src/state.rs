@@ -17,7 +17,7 @@ use crate::log::{Disk, LogFiles, Position, ReadDocument, ReadError};
 use crate::open::OpenSet;
 use crate::query::{GraphCache, LargeTraces, SummaryCache};
 use crate::queue::Queue;
-use crate::settled::ColumnCache;
+use crate::settled::{ColumnCache, ScanThreads};
 use crate::signal::Signal;
 use crate::{StoreError, StoreOptions};
 
@@ -44,6 +44,7 @@ pub(crate) struct State {
     pub(crate) graphs: GraphCache,
     pub(crate) summaries: SummaryCache,
     pub(crate) cache: Arc<ColumnCache>,
+    pub(crate) scan_threads: ScanThreads,
     /// Wakes the settler.
     pub(crate) settling: Signal,
     /// Wakes the writer when it waits for traces to settle.
@@ -82,6 +83,7 @@ impl State {
             large: LargeTraces::default(),
             graphs: GraphCache::default(),
             summaries: SummaryCache::default(),
+            scan_threads: ScanThreads::of_machine(),
             settling: Signal::default(),
             room: Signal::default(),
             upkeep: Signal::default(),

@@ -27,7 +27,7 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
     let query =
         Fingerprint::of("ServiceGraph").with_time(range.start).with_time(range.end).finish();
     let store = Arc::clone(&app.store);
-    app.pool
+    app.scans
         .run(move || {
             let graph = store.service_graph(range).map_err(|error| store_failure(&error))?;
             let page = Page::cut(&graph, request.next_token.as_deref(), query)?;

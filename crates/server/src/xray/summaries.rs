@@ -46,7 +46,7 @@ struct Query {
 pub(super) async fn get_trace_summaries(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let query = Query::check(read_request(body)?)?;
     let store = Arc::clone(&app.store);
-    app.pool.run(move || query.run(&*store, PAGE_BYTES)).await
+    app.scans.run(move || query.run(&*store, PAGE_BYTES)).await
 }
 
 impl Query {

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use roentgen_model::{Micros, Timestamp, TraceId, TraceSummary};
 use roentgen_store::settled::{
-    ColumnCache, NoOpenTraces, QueriedFile, Sequence, SettledFile, SettledQuery, find_page,
-    merge_settled, service_graph, write_settled,
+    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledFile, SettledQuery,
+    find_page, merge_settled, service_graph, write_settled,
 };
 use roentgen_store::{
     AnnotationMatch, Condition, ServiceMatch, TextField, TextMatch, TimeRange, TimeRangeType,
@@ -183,7 +183,10 @@ fn search(files: &[Arc<SettledFile>], known: &[TraceSummary]) {
     let none = HashSet::new();
     let queried: Vec<_> =
         files.iter().map(|file| QueriedFile { file, superseded: &none }).collect();
-    let page = |query: &SettledQuery<'_>| find_page(&queried, query, &NoOpenTraces).expect("sound");
+    let threads = ScanThreads::of_machine();
+    let page = |query: &SettledQuery<'_>| {
+        find_page(&queried, query, &NoOpenTraces, &threads).expect("sound")
+    };
     let rare = &known[known.len() / 3];
     let annotation = |value: TextMatch| Condition::Annotation {
         key: "order_id".to_owned(),
@@ -248,13 +251,14 @@ fn search(files: &[Arc<SettledFile>], known: &[TraceSummary]) {
 fn map(files: &[Arc<SettledFile>]) {
     let files: Vec<&SettledFile> = files.iter().map(|file| &**file).collect();
     let first = i64::from(traffic::EPOCH) / 60;
-    let graph = service_graph(&files, first..=first + 359).expect("sound");
+    let threads = ScanThreads::of_machine();
+    let graph = service_graph(&files, first..=first + 359, &threads).expect("sound");
     println!("map: {} nodes, {} edges", graph.nodes.len(), graph.edges.len());
     measure("service map of 360 minutes in 30 files", 15, || {
-        drop(service_graph(&files, first..=first + 359).expect("sound"));
+        drop(service_graph(&files, first..=first + 359, &threads).expect("sound"));
     });
     measure("service map of 5 minutes", 15, || {
-        drop(service_graph(&files, first + 180..=first + 184).expect("sound"));
+        drop(service_graph(&files, first + 180..=first + 184, &threads).expect("sound"));
     });
 }
 

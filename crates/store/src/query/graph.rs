@@ -90,7 +90,7 @@ pub(super) fn service_graph(
             taken_back.merge(&shown.taken_back);
         }
     }
-    let mut graph = live.service_graph(minutes.clone())?;
+    let mut graph = live.service_graph(minutes.clone(), &state.scan_threads)?;
     graph.merge(&added.range(minutes.clone()));
     graph.subtract(&taken_back.range(minutes));
     Ok(graph)

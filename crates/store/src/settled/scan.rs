@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use roentgen_model::TraceSummary;
 
 use super::evaluate::may_select;
-use super::parallel::map_in_parallel;
+use super::parallel::{ScanThreads, map_in_parallel};
 use super::{OpenTraces, QueriedFile, SettledError, SettledQuery};
 use crate::{Cursor, SummaryPage};
 
@@ -48,6 +48,7 @@ enum Source {
 struct Scan<'a> {
     query: &'a SettledQuery<'a>,
     open: &'a dyn OpenTraces,
+    threads: &'a ScanThreads,
     /// Keys of open traces that were not yet taken, ascending.
     open_keys: &'a [Cursor],
     /// Groups not yet opened, the one with the newest row last.
@@ -70,8 +71,9 @@ pub fn find_page(
     files: &[QueriedFile<'_>],
     query: &SettledQuery<'_>,
     open: &dyn OpenTraces,
+    threads: &ScanThreads,
 ) -> Result<SummaryPage, SettledError> {
-    let mut scan = Scan::new(files, query, open);
+    let mut scan = Scan::new(files, query, open, threads);
     scan.find_stop()?;
     let mut page = SummaryPage { summaries: Vec::new(), scanned: 0, next: None };
     let limit = query.limit.max(1);
@@ -114,6 +116,7 @@ impl<'a> Scan<'a> {
         files: &[QueriedFile<'a>],
         query: &'a SettledQuery<'a>,
         open: &'a dyn OpenTraces,
+        threads: &'a ScanThreads,
     ) -> Self {
         let mut pending: Vec<Pending<'a>> = Vec::new();
         for QueriedFile { file, superseded } in files {
@@ -129,6 +132,7 @@ impl<'a> Scan<'a> {
         Self {
             query,
             open,
+            threads,
             open_keys: keys.get(..behind).unwrap_or(&[]),
             pending,
             opened: Vec::new(),
@@ -194,7 +198,7 @@ impl<'a> Scan<'a> {
         let first = self.pending.len().saturating_sub(self.groups_at_once);
         let groups = self.pending.split_off(first);
         self.groups_at_once = (self.groups_at_once * 2).min(MOST_GROUPS_AT_ONCE);
-        for opened in map_in_parallel(&groups, |pending| pending.open(self.query)) {
+        for opened in map_in_parallel(self.threads, &groups, |pending| pending.open(self.query)) {
             let opened = opened?;
             self.newest.extend(opened.newest().map(|key| (key, self.opened.len())));
             self.opened.push(opened);
@@ -236,7 +240,7 @@ impl<'a> Scan<'a> {
         let evaluate = |part: &&[Candidate]| -> Vec<_> {
             part.iter().map(|candidate| self.evaluate_one(candidate)).collect()
         };
-        map_in_parallel(&parts, evaluate).into_iter().flatten().collect()
+        map_in_parallel(self.threads, &parts, evaluate).into_iter().flatten().collect()
     }
 
     fn evaluate_one(&self, candidate: &Candidate) -> Result<Evaluated, SettledError> {

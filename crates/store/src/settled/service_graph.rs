@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use roentgen_model::ServiceGraph;
 
-use super::parallel::map_in_parallel;
+use super::parallel::{ScanThreads, map_in_parallel};
 use super::rollups::{GraphSum, RollupPlace};
 use super::{Sequence, SettledError, SettledFile};
 
@@ -19,6 +19,7 @@ const PARALLEL_BYTES: u64 = 512 << 10;
 pub fn service_graph(
     files: &[&SettledFile],
     minutes: RangeInclusive<i64>,
+    threads: &ScanThreads,
 ) -> Result<ServiceGraph, SettledError> {
     let is_live = |target: Sequence| files.iter().any(|file| file.sequences().contains(target));
     let is_wanted = |rollup: &&RollupPlace| {
@@ -34,7 +35,7 @@ pub fn service_graph(
     let bytes: u64 = rollups.iter().map(|(_, rollup)| u64::from(rollup.place.raw)).sum();
     let parts = if bytes < PARALLEL_BYTES { 1 } else { 2 };
     let parts: Vec<_> = rollups.chunks(rollups.len().div_ceil(parts).max(1)).collect();
-    let sums = map_in_parallel(&parts, |part| {
+    let sums = map_in_parallel(threads, &parts, |part| {
         let mut sum = GraphSum::default();
         for (file, rollup) in *part {
             file.add_rollups(&mut sum, &minutes, rollup)?;

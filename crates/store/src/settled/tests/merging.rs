@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use roentgen_model::{Micros, ServiceGraph, Timestamp, TraceSummary};
 
 use super::super::{IndexEntry, Sequence, SettledFile, merge_settled};
-use super::super::{NoOpenTraces, SettledQuery, find_page};
+use super::super::{NoOpenTraces, ScanThreads, SettledQuery, find_page};
 use super::samples::{Files, batch_of, bytes_of, plain_summary, rows_of, summaries};
 use crate::{TimeRange, TimeRangeType};
 
@@ -28,7 +28,8 @@ fn page(files: &Files) -> Vec<TraceSummary> {
         matches: &|_| true,
     };
     let superseded = files.superseded();
-    let page = find_page(&files.queried(&superseded), &query, &NoOpenTraces).unwrap();
+    let page = find_page(&files.queried(&superseded), &query, &NoOpenTraces, &ScanThreads::new(2))
+        .unwrap();
     page.summaries.into_iter().map(Arc::unwrap_or_clone).collect()
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use roentgen_model::{Micros, Outcome, Timestamp, TraceId, TraceSummary};
 
-use super::super::{NoOpenTraces, OpenTraces, SettledQuery, find_page};
+use super::super::{NoOpenTraces, OpenTraces, ScanThreads, SettledQuery, find_page};
 use super::samples::{Files, plain_summary, summaries};
 use crate::{
     AnnotationMatch, Condition, Cursor, Limits, ServiceMatch, TextField, TextMatch, TimeRange,
@@ -135,7 +135,8 @@ fn pages(
     let superseded = files.superseded();
     let (mut found, mut scanned, mut query) = (Vec::new(), 0, *query);
     for _ in 0..1000 {
-        let page = find_page(&files.queried(&superseded), &query, open).unwrap();
+        let page =
+            find_page(&files.queried(&superseded), &query, open, &ScanThreads::new(2)).unwrap();
         assert!(page.summaries.len() <= query.limit.max(1));
         assert!(page.scanned <= query.scan_limit.max(1));
         found.extend(page.summaries.iter().map(|summary| TraceSummary::clone(summary)));
@@ -232,7 +233,9 @@ fn the_limit_of_the_scan_is_kept_to_the_row() {
     for scan_limit in [1, 99, 4097, 14_999, 15_000, 15_001] {
         let query = SettledQuery { scan_limit, ..query(&never) };
         let superseded = files.superseded();
-        let page = find_page(&files.queried(&superseded), &query, &NoOpenTraces).unwrap();
+        let page =
+            find_page(&files.queried(&superseded), &query, &NoOpenTraces, &ScanThreads::new(2))
+                .unwrap();
         assert_eq!(page.scanned, scan_limit.min(15_000));
         let last = 15_000_u64.checked_sub(scan_limit as u64).filter(|last| *last > 0);
         let last = last.map(|id| key(&plain_summary(id, 1000)));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use roentgen_model::{Rollups, ServiceGraph, TraceId};
 
-use super::super::{Position, Sequence, SettledFile};
+use super::super::{Position, ScanThreads, Sequence, SettledFile};
 use super::samples::{Files, batch_of, bytes_of, graph_of, plain_summary, rows_of, summaries};
 
 proptest! {
@@ -99,7 +99,7 @@ fn a_huge_summary_makes_a_row_group_of_its_own() {
 }
 
 fn graph(files: &[&SettledFile], minutes: std::ops::RangeInclusive<i64>) -> ServiceGraph {
-    super::super::service_graph(files, minutes).unwrap()
+    super::super::service_graph(files, minutes, &ScanThreads::new(2)).unwrap()
 }
 
 #[test]

@@ -18,6 +18,7 @@ use super::super::columns::{
     Users, ValueKind,
 };
 use super::super::encoding::Input;
+use super::super::parallel::ScanThreads;
 use super::super::rollups::RollupBlock;
 use super::super::trace_index::IndexBlock;
 use super::super::{
@@ -277,7 +278,7 @@ impl Files {
     /// The graph of all minutes.
     pub(super) fn graph(&self) -> ServiceGraph {
         let files: Vec<&SettledFile> = self.files.iter().map(|file| &**file).collect();
-        super::super::service_graph(&files, i64::MIN..=i64::MAX).unwrap()
+        super::super::service_graph(&files, i64::MIN..=i64::MAX, &ScanThreads::new(2)).unwrap()
     }
 }
 
