@@ -88,18 +88,37 @@ impl Whereabouts {
         self.open.get(settled..).unwrap_or_default()
     }
 
+    /// The length and the outline of a document that is open, perhaps still: it may just have
+    /// settled.
+    fn outline_at(&self, position: Position) -> Option<(u32, Arc<[u8]>)> {
+        let index = self.open.binary_search_by_key(&position, |document| document.position);
+        let document = self.open.get(index.ok()?)?;
+        Some((document.bytes, document.outline.clone()?))
+    }
+
     /// Reads what lists and graphs need of the documents that are shown. What cannot be read is
     /// left out, and reported.
     pub(crate) fn read_for_lists(&self, state: &State, id: TraceId) -> Shown {
         let mut room = Room::new(state.options.trace_bytes);
         let mut shown = Shown::default();
         for positions in self.settled.chunks(READ_AT_ONCE) {
-            for (document, &position) in state.log.read(positions).into_iter().zip(positions) {
-                let Some(document) = state.readable(id, position, document) else { continue };
-                if !room.has_place_for(document.bytes.len() as u64) {
+            let absent = positions.iter().filter(|position| self.outline_at(**position).is_none());
+            let absent: Vec<Position> = absent.copied().collect();
+            let mut read = state.log.read(&absent).into_iter();
+            for &position in positions {
+                let (bytes, content) = match self.outline_at(position) {
+                    Some((bytes, outline)) => (u64::from(bytes), Content::Outline(outline)),
+                    None => {
+                        let document = read.next();
+                        let document = document.and_then(|d| state.readable(id, position, d));
+                        let Some(ReadDocument { bytes, .. }) = document else { continue };
+                        (bytes.len() as u64, Content::Bytes(bytes))
+                    }
+                };
+                if !room.has_place_for(bytes) {
                     return shown;
                 }
-                shown.settled.push(Content::Bytes(document.bytes));
+                shown.settled.push(content);
             }
         }
         for document in self.only_open() {

@@ -95,6 +95,7 @@ impl OpenSet {
                 entry.insert(OpenTrace::new(now, document.outlined.times, *version))
             }
         };
+        trace.change(*version);
         let is_shown = trace.push(document, now, self.trace_bytes);
         size.add(trace);
         is_shown
@@ -143,6 +144,7 @@ impl OpenSet {
                     return true;
                 }
                 size.remove(trace);
+                trace.change(*version);
                 removed += trace.retain(|position| position.file() > gone);
                 let is_left = trace.first().is_some();
                 if is_left {
@@ -187,6 +189,7 @@ impl OpenSet {
         let Entry::Occupied(mut entry) = traces.entry(id) else { return };
         *version += 1;
         size.remove(entry.get());
+        entry.get_mut().change(*version);
         change(entry.get_mut(), *version);
         if entry.get().first().is_some() {
             size.add(entry.get());

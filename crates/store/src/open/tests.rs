@@ -162,3 +162,42 @@ fn a_trace_is_listed_with_when_it_was_opened_and_touched() {
     assert_eq!((id, first, last, documents), (TRACE, position(1, 1), position(2, 1), 2));
     assert_eq!((opened, touched, memory), (begin, later, open.size().bytes));
 }
+
+#[test]
+fn how_many_traces_there_are_and_when_the_last_changed_tells_what_there_is() {
+    let (now, open) = (SystemClock.instant(), OpenSet::new(u64::MAX));
+    // All in one shard.
+    let id = |number: u8| {
+        TraceId::from_bytes([[number; 12].as_slice(), &[0; 4]].concat().try_into().unwrap())
+    };
+    let enter = |number, file, offset| {
+        open.enter(document(id(number), position(file, offset), 10, 1, 5), now);
+    };
+    let seen = || {
+        let shard = lock(open.shards().next().unwrap());
+        let changed = shard.traces().map(|(_, trace)| trace.changed()).max();
+        assert!(changed.unwrap_or_default() <= shard.version());
+        (shard.traces().len(), changed)
+    };
+    let mut known = vec![seen()];
+    let mut check = |what: &str| {
+        assert!(!known.contains(&seen()), "{what}");
+        known.push(seen());
+    };
+    enter(1, 1, 1);
+    check("a trace came");
+    enter(2, 1, 2);
+    check("another came");
+    enter(1, 2, 3);
+    check("a document came");
+    open.begin_settling(id(2));
+    check("one begins to settle");
+    open.remove_up_to(id(2), position(1, 2));
+    check("it has settled");
+    enter(2, 2, 4);
+    check("and comes again");
+    open.remove_files(1);
+    check("a document went with its file");
+    open.set_pasts(&[(id(2), open.get(id(2)).unwrap().incarnation(), Past::Nothing)]);
+    assert_eq!(known.last(), Some(&seen()), "what is known of a past does not count");
+}

@@ -32,9 +32,11 @@ pub(crate) struct OpenTrace {
     opened: Instant,
     touched: Instant,
     past: Past,
-    /// A number that no other open trace of the same id has, nor this one before its last
-    /// settling.
+    /// A number that no other open trace of the same shard has, nor this one before its last
+    /// settling. It is the version of the shard at which it came to be.
     incarnation: u64,
+    /// The version of the shard at which it last changed.
+    changed: u64,
 }
 
 /// A document of an open trace.
@@ -96,6 +98,7 @@ impl OpenTrace {
             touched: now,
             past: Past::Unknown,
             incarnation,
+            changed: incarnation,
         }
     }
 
@@ -122,6 +125,17 @@ impl OpenTrace {
     /// A number that tells whether this is still what it was.
     pub(crate) fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// The version of its shard at which it last changed. What is known of its past does not
+    /// count.
+    pub(crate) fn changed(&self) -> u64 {
+        self.changed
+    }
+
+    /// Notes that it changes.
+    pub(super) fn change(&mut self, version: u64) {
+        self.changed = version;
     }
 
     /// Notes what of it has settled, unless that is known or it is another one by now.

@@ -1,12 +1,16 @@
 //! The service graph: the rollups of settled files, and what open traces add.
 //!
-//! What the open traces of a shard add is summed once and kept while the shard stays as it is: in a
+//! What the open traces of a shard add is summed in parts and kept: those that were opened one
+//! soon after the other are a part, and its sum counts for as long as none of them changes. Since
+//! most is told of a trace soon after it has begun, and traces settle in the order in which they
+//! came, each is assembled a few times only, however often is asked and however much comes in. In a
 //! store at rest, asking again costs next to nothing.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use roentgen_model::{Names, Rollups, ServiceGraph};
+use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph};
 
 use super::large::is_large;
 use super::page::show_large;
@@ -18,6 +22,11 @@ use crate::open::Shard;
 use crate::replacing::Trouble;
 use crate::state::State;
 
+/// Traces are in one part that were opened within so many changes of their shard: some 170, of
+/// three documents each. Smaller parts take more memory, about 20 kB each, larger ones are made
+/// anew more often.
+const CHANGES_PER_PART: u64 = 512;
+
 /// What the open traces of each shard add.
 #[derive(Debug, Default)]
 pub(crate) struct GraphCache(Mutex<Vec<Option<Arc<ShardSum>>>>);
@@ -27,11 +36,38 @@ pub(crate) struct GraphCache(Mutex<Vec<Option<Arc<ShardSum>>>>);
 struct ShardSum {
     /// Of the shard, and of the list of settled files.
     made_of: (u64, u64),
+    parts: BTreeMap<u64, Arc<PartSum>>,
+}
+
+/// What a part of the open traces of a shard adds.
+#[derive(Debug)]
+struct PartSum {
+    made_of: MadeOf,
     added: Rollups,
     /// What they contributed when they settled before.
     taken_back: Rollups,
     /// Large traces, which are not in the sums.
     large: Vec<ViewedTrace>,
+}
+
+/// What the sum of a part was made of. When it is the same again, so are the traces: one that
+/// changes or comes to the part then has a greater version of the shard, and so the part; one
+/// that goes makes them fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MadeOf {
+    traces: usize,
+    changed: u64,
+    /// The list of settled files, if something of the traces may be in them.
+    generation: Option<u64>,
+}
+
+impl MadeOf {
+    fn of(traces: &[ViewedTrace], live: &Live) -> Self {
+        let changed = traces.iter().map(ViewedTrace::changed).max().unwrap_or_default();
+        let has_settled = traces.iter().any(ViewedTrace::has_settled);
+        let generation = has_settled.then(|| live.generation());
+        Self { traces: traces.len(), changed, generation }
+    }
 }
 
 impl GraphCache {
@@ -40,9 +76,8 @@ impl GraphCache {
         lock(&self.0).clear();
     }
 
-    fn get(&self, index: usize, made_of: (u64, u64)) -> Option<Arc<ShardSum>> {
-        let sum = lock(&self.0).get(index)?.clone()?;
-        (sum.made_of == made_of).then_some(sum)
+    fn get(&self, index: usize) -> Option<Arc<ShardSum>> {
+        lock(&self.0).get(index)?.clone()
     }
 
     fn set(&self, index: usize, sum: Arc<ShardSum>) {
@@ -71,29 +106,34 @@ pub(super) fn service_graph(
 ) -> Result<ServiceGraph, Trouble> {
     let (shards, live) = see(state);
     let mut names = Names::default();
-    let (mut added, mut taken_back) = (Rollups::default(), Rollups::default());
+    let mut sums = Vec::with_capacity(shards.len());
     for (index, shard) in shards.into_iter().enumerate() {
-        let sum = match shard {
+        sums.push(match shard {
             SeenShard::Known(sum) => sum,
             SeenShard::Changed(version, traces) => {
-                let made_of = (version, live.generation());
-                let sum = Arc::new(sum_of(state, &live, made_of, traces, &mut names)?);
+                let before = state.graphs.get(index);
+                let before = before.as_deref().map(|before| &before.parts);
+                let parts = sum_parts(state, &live, before, traces, &mut names)?;
+                let sum = Arc::new(ShardSum { made_of: (version, live.generation()), parts });
                 state.graphs.set(index, sum.clone());
                 sum
             }
-        };
-        added.merge(&sum.added);
-        taken_back.merge(&sum.taken_back);
-        for trace in &sum.large {
-            let shown = show_large(state, trace.id, &trace.whereabouts(&live)?)?;
-            added.merge(&shown.added);
-            taken_back.merge(&shown.taken_back);
-        }
+        });
     }
-    let mut graph = live.service_graph(minutes.clone(), &state.scan_threads)?;
-    graph.merge(&added.range(minutes.clone()));
-    graph.subtract(&taken_back.range(minutes));
-    Ok(graph)
+    let parts = || sums.iter().flat_map(|sum| sum.parts.values());
+    let mut shown = Vec::new();
+    for trace in parts().flat_map(|part| &part.large) {
+        shown.push(show_large(state, trace.id, &trace.whereabouts(&live)?)?);
+    }
+    let settled = live.service_graph(minutes.clone(), &state.scan_threads)?;
+    let mut graph = GraphSum::default();
+    graph.add_graph(&settled);
+    let small = parts().map(|part| (&part.added, &part.taken_back));
+    for (added, taken_back) in small.chain(shown.iter().map(|s| (&s.added, &s.taken_back))) {
+        graph.add(added, minutes.clone());
+        graph.subtract(taken_back, minutes.clone());
+    }
+    Ok(graph.finish())
 }
 
 /// Looks at all shards, and then takes the list of settled files.
@@ -101,8 +141,9 @@ fn see(state: &State) -> (Vec<SeenShard>, Arc<Live>) {
     let mut live = state.live();
     for _ in 0..MOST_LOOKS {
         let generation = live.generation();
-        let shards =
-            see_shards(state, |index, version| state.graphs.get(index, (version, generation)));
+        let shards = see_shards(state, |index, version| {
+            state.graphs.get(index).filter(|sum| sum.made_of == (version, generation))
+        });
         live = state.live();
         if live.generation() == generation {
             return (shards, live);
@@ -137,16 +178,40 @@ fn see_shards(
     state.open.shards().enumerate().map(see).collect()
 }
 
+/// The sums of the parts of a shard: those known before, where they still count.
+fn sum_parts(
+    state: &State,
+    live: &Live,
+    before: Option<&BTreeMap<u64, Arc<PartSum>>>,
+    mut traces: Vec<ViewedTrace>,
+    names: &mut Names,
+) -> Result<BTreeMap<u64, Arc<PartSum>>, Trouble> {
+    state.open.set_pasts(&find_pasts(&mut traces, live));
+    let mut by_part: BTreeMap<u64, Vec<ViewedTrace>> = BTreeMap::new();
+    for trace in traces {
+        by_part.entry(trace.incarnation() / CHANGES_PER_PART).or_default().push(trace);
+    }
+    let sum = |(number, traces): (u64, Vec<ViewedTrace>)| {
+        let made_of = MadeOf::of(&traces, live);
+        let known = before.and_then(|before| before.get(&number));
+        let sum = match known.filter(|known| known.made_of == made_of) {
+            Some(known) => known.clone(),
+            None => Arc::new(sum_of(state, live, made_of, traces, names)?),
+        };
+        Ok((number, sum))
+    };
+    by_part.into_iter().map(sum).collect()
+}
+
 fn sum_of(
     state: &State,
     live: &Live,
-    made_of: (u64, u64),
-    mut traces: Vec<ViewedTrace>,
+    made_of: MadeOf,
+    traces: Vec<ViewedTrace>,
     names: &mut Names,
-) -> Result<ShardSum, Trouble> {
-    state.open.set_pasts(&find_pasts(&mut traces, live));
+) -> Result<PartSum, Trouble> {
     let (added, taken_back, large) = Default::default();
-    let mut sum = ShardSum { made_of, added, taken_back, large };
+    let mut sum = PartSum { made_of, added, taken_back, large };
     for trace in traces {
         let whereabouts = trace.whereabouts(live)?;
         let (documents, bytes) = whereabouts.size();

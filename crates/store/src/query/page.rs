@@ -4,8 +4,8 @@
 //! without assembling the trace when its id tells it, or when it certainly starts with a segment
 //! that is there. So a page assembles only what it shows, and what it must look at for that.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 use roentgen_model::{Names, Timestamp, TraceId, TraceSummary};
 
@@ -25,8 +25,10 @@ pub(super) struct OpenPage<'a> {
     view: &'a View,
     /// Those that may belong to the range, in the order of time and id.
     keys: Vec<Cursor>,
-    /// Where each trace is in the view.
-    by_id: OnceLock<HashMap<TraceId, usize>>,
+    /// Those traces, in the same order.
+    traces: Vec<&'a ViewedTrace>,
+    /// All that may have a row in a settled file.
+    settled: HashSet<TraceId>,
     names: Mutex<Names>,
     trouble: Mutex<Option<Trouble>>,
 }
@@ -42,21 +44,25 @@ impl<'a> OpenPage<'a> {
             state,
             view,
             keys: Vec::new(),
-            by_id: OnceLock::new(),
+            traces: Vec::new(),
+            settled: HashSet::new(),
             names: Mutex::default(),
             trouble: Mutex::default(),
         };
-        let mut keys = Vec::new();
+        let mut traces = Vec::new();
         for trace in &view.traces {
+            if trace.has_settled() {
+                page.settled.insert(trace.id);
+            }
             if may_belong(trace, query.range, query.range_type)
                 && let Some(time) = page.time_of(trace)?
                 && (query.range_type != TimeRangeType::TraceId || query.range.contains(time))
             {
-                keys.push(Cursor { time, id: trace.id });
+                traces.push((Cursor { time, id: trace.id }, trace));
             }
         }
-        keys.sort_unstable();
-        page.keys = keys;
+        traces.sort_unstable_by_key(|(key, _)| *key);
+        (page.keys, page.traces) = traces.into_iter().unzip();
         Ok(page)
     }
 
@@ -94,12 +100,6 @@ impl<'a> OpenPage<'a> {
         }
         self.state.summaries.get_or_make(trace, live.generation(), make)
     }
-
-    fn by_id(&self) -> &HashMap<TraceId, usize> {
-        self.by_id.get_or_init(|| {
-            self.view.traces.iter().enumerate().map(|(index, trace)| (trace.id, index)).collect()
-        })
-    }
 }
 
 impl OpenTraces for OpenPage<'_> {
@@ -107,12 +107,12 @@ impl OpenTraces for OpenPage<'_> {
         &self.keys
     }
 
-    fn contains(&self, id: TraceId) -> bool {
-        self.by_id().contains_key(&id)
+    fn hides_row_of(&self, id: TraceId) -> bool {
+        self.settled.contains(&id)
     }
 
-    fn summary(&self, id: TraceId) -> Option<Arc<TraceSummary>> {
-        let trace = self.view.traces.get(*self.by_id().get(&id)?)?;
+    fn summary(&self, key: Cursor) -> Option<Arc<TraceSummary>> {
+        let trace = self.traces.get(self.keys.binary_search(&key).ok()?)?;
         self.summary_of(trace).unwrap_or_else(|trouble| {
             lock(&self.trouble).get_or_insert(trouble);
             None

@@ -31,6 +31,7 @@ pub(crate) struct ViewedTrace {
     bytes: u64,
     past: Past,
     incarnation: u64,
+    changed: u64,
 }
 
 impl View {
@@ -85,7 +86,19 @@ impl ViewedTrace {
             bytes: trace.bytes(),
             past: trace.past(),
             incarnation: trace.incarnation(),
+            changed: trace.changed(),
         }
+    }
+
+    /// A number that no other trace of the same shard has, and that is near for traces that were
+    /// opened one soon after the other.
+    pub(super) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// The version of its shard at which it last changed.
+    pub(super) fn changed(&self) -> u64 {
+        self.changed
     }
 
     /// Lets what is known of its past not count.

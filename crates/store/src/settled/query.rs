@@ -47,11 +47,12 @@ pub trait OpenTraces: Sync {
     /// Time and id of the open traces that may belong to the range of the query, ascending.
     fn keys(&self) -> &[Cursor];
 
-    /// Whether a trace is open, in the range or not: its settled rows then do not count.
-    fn contains(&self, id: TraceId) -> bool;
+    /// Whether the row of a trace in a settled file does not count: the trace is open, in the range
+    /// or not.
+    fn hides_row_of(&self, id: TraceId) -> bool;
 
     /// The summary of an open trace as it is now, with the time that [`OpenTraces::keys`] told.
-    fn summary(&self, id: TraceId) -> Option<Arc<TraceSummary>>;
+    fn summary(&self, key: Cursor) -> Option<Arc<TraceSummary>>;
 }
 
 /// No open traces.
@@ -63,11 +64,11 @@ impl OpenTraces for NoOpenTraces {
         &[]
     }
 
-    fn contains(&self, _id: TraceId) -> bool {
+    fn hides_row_of(&self, _id: TraceId) -> bool {
         false
     }
 
-    fn summary(&self, _id: TraceId) -> Option<Arc<TraceSummary>> {
+    fn summary(&self, _key: Cursor) -> Option<Arc<TraceSummary>> {
         None
     }
 }

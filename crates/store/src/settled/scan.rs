@@ -190,7 +190,7 @@ impl<'a> Scan<'a> {
             self.newest.push((next, number));
         }
         let candidate = Candidate { key, source: Source::Settled(number, row) };
-        (!self.open.contains(key.id)).then_some(candidate)
+        (!self.open.hides_row_of(key.id)).then_some(candidate)
     }
 
     /// Opens some more groups.
@@ -247,7 +247,7 @@ impl<'a> Scan<'a> {
         let SettledQuery { range, range_type, conditions, matches, .. } = *self.query;
         match candidate.source {
             Source::Open => {
-                let summary = self.open.summary(candidate.key.id);
+                let summary = self.open.summary(candidate.key);
                 let summary = summary.filter(|summary| range_type.selects(range, summary));
                 let is_open_in_range = summary.is_some();
                 let wanted = summary.filter(|summary| {

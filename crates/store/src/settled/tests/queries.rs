@@ -113,12 +113,12 @@ impl OpenTraces for Open {
         &self.keys
     }
 
-    fn contains(&self, id: TraceId) -> bool {
-        self.summary(id).is_some()
+    fn hides_row_of(&self, id: TraceId) -> bool {
+        self.summaries.iter().any(|summary| summary.id == id)
     }
 
-    fn summary(&self, id: TraceId) -> Option<Arc<TraceSummary>> {
-        self.summaries.iter().find(|summary| summary.id == id).cloned()
+    fn summary(&self, key: Cursor) -> Option<Arc<TraceSummary>> {
+        self.summaries.iter().find(|summary| summary.id == key.id).cloned()
     }
 }
 
