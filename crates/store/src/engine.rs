@@ -18,7 +18,7 @@ use roentgen_ops::Clock;
 
 use crate::data_directory::DataDirectory;
 use crate::locking::lock;
-use crate::log::{Disk, RealDisk};
+use crate::log::{Disk, NarrowDisk, RealDisk};
 use crate::queue::Append;
 use crate::state::State;
 use crate::writer::Writer;
@@ -51,7 +51,11 @@ impl EmbeddedStore {
     /// what is damaged of the rest is made anew; it is logged and told in [`StoreStatus`].
     pub fn open(options: StoreOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let directory = DataDirectory::open(&options.directory)?;
-        Self::open_in(directory, options, clock, Arc::new(RealDisk))
+        let disk: Arc<dyn Disk> = match options.tuning.disk_bytes {
+            None => Arc::new(RealDisk),
+            Some(bytes) => Arc::new(NarrowDisk::new(bytes)),
+        };
+        Self::open_in(directory, options, clock, disk)
     }
 
     /// Opens the store of a data directory that was locked before.

@@ -3,7 +3,8 @@
 //!
 //! * `frame` is the envelope of everything in a file, `block` the documents in it, `ids`
 //!   what is kept apart from them; `version_1` is what files of the first format had instead.
-//! * `writer` appends; `disk` is the seam at which tests make writing fail.
+//! * `writer` appends; `disk` is the seam at which tests make writing fail,
+//!   `narrow_disk` one that they fill.
 //! * `file` and `files` read documents at their positions, `scan` a file from end to end, and
 //!   `recovery` the whole log on all cores when the store is opened.
 
@@ -14,6 +15,7 @@ mod file;
 mod files;
 mod frame;
 mod ids;
+mod narrow_disk;
 mod parallel;
 mod position;
 mod recovery;
@@ -35,6 +37,7 @@ pub(crate) use files::{LogFiles, ReadDocument};
 #[cfg(test)]
 #[allow(unused_imports, reason = "benches/log is made of these files and uses it")]
 pub(crate) use ids::IdPacker;
+pub(crate) use narrow_disk::NarrowDisk;
 pub(crate) use position::FileNumber;
 pub use position::Position;
 pub(crate) use recovery::{Damage, Replay, recover};

@@ -51,6 +51,8 @@ pub struct Tuning {
     pub log_file_bytes: Option<u64>,
     /// Documents that a dictionary is trained with.
     pub dictionary_samples: usize,
+    /// Bytes that can be written until the disk counts as full; `None` for those it has.
+    pub disk_bytes: Option<u64>,
 }
 
 impl Default for Tuning {
@@ -63,6 +65,7 @@ impl Default for Tuning {
             merge_files: 8,
             log_file_bytes: None,
             dictionary_samples: DICTIONARY_SAMPLES,
+            disk_bytes: None,
         }
     }
 }

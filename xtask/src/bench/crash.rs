@@ -119,6 +119,6 @@ mod tests {
         let options = read(&["--runs", "7", "--mode", "torn", "--seed", "3"]).expect("all known");
         assert_eq!((options.runs, options.mode, options.seed), (7, Some(Mode::Torn), 3));
         let error = read(&["--mode", "nonsense"]).expect_err("no mode").to_string();
-        assert!(error.ends_with("flip-log, flip-settled, flip-manifest, delete"), "{error}");
+        assert!(error.ends_with("flip-manifest, delete, disk-full, retention"), "{error}");
     }
 }

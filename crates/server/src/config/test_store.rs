@@ -21,11 +21,12 @@ pub(super) fn apply(text: &str, tuning: &mut Tuning, open_bytes: &mut u64) -> Re
             "merge_files" => tuning.merge_files = count,
             "log_file_bytes" => tuning.log_file_bytes = Some(number),
             "dictionary_samples" => tuning.dictionary_samples = count,
+            "disk_bytes" => tuning.disk_bytes = Some(number),
             "open_bytes" => *open_bytes = number,
             _ => {
                 return Err(format!(
                     "{name:?} is not known; known are settle_documents, settle_quiet_ms, \
-                     merge_files, log_file_bytes, dictionary_samples and open_bytes"
+                     merge_files, log_file_bytes, dictionary_samples, disk_bytes and open_bytes"
                 ));
             }
         }
@@ -55,6 +56,7 @@ mod tests {
         check("merge_files=3", Tuning { merge_files: 3, ..default() }, 7);
         check("log_file_bytes=9", Tuning { log_file_bytes: Some(9), ..default() }, 7);
         check("dictionary_samples=500", Tuning { dictionary_samples: 500, ..default() }, 7);
+        check("disk_bytes=0", Tuning { disk_bytes: Some(0), ..default() }, 7);
         check("open_bytes=1000", default(), 1_000);
         check(" merge_files=3 , open_bytes=8,", Tuning { merge_files: 3, ..default() }, 8);
     }

@@ -16,6 +16,9 @@ pub(super) enum State {
     Absent,
     /// It was sent and not acknowledged, or stands where the log was tampered with.
     Doubtful,
+    /// It stood in a log file that retention has dropped: it must not be there, but lists and
+    /// graphs may still tell of it.
+    Expired,
     /// It was acknowledged: it must be there.
     Stored,
 }
@@ -38,6 +41,8 @@ pub(super) struct Ledger {
     calls: BTreeMap<u64, Call>,
     /// One for each slot: the states of its documents in the order of the plan.
     states: Vec<Vec<State>>,
+    /// The first log file that retention has left.
+    first_file: u64,
 }
 
 /// Bounds of a count, where not everything is known.
@@ -61,7 +66,7 @@ impl Bounds {
 
 impl Ledger {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, calls: BTreeMap::new(), states: Vec::new() }
+        Self { plan, calls: BTreeMap::new(), states: Vec::new(), first_file: 0 }
     }
 
     /// The first slot that was never sent.
@@ -128,6 +133,36 @@ impl Ledger {
         doubted
     }
 
+    /// Notes that retention has dropped all log files before this one.
+    ///
+    /// Documents of a call that wrote to files on both sides are in doubt: which of them stand
+    /// where is found out by asking. Gives how many have certainly gone.
+    pub(super) fn expire(&mut self, first_file: u64) -> u64 {
+        self.first_file = first_file;
+        self.doubt(|call| call.places.start.0 < first_file);
+        let is_gone = |call: &&Call| call.places.end.0 < first_file;
+        let gone: Vec<_> =
+            self.calls.values().filter(is_gone).map(|call| call.slots.clone()).collect();
+        let mut expired = 0;
+        for slot in gone.into_iter().flatten() {
+            let states = usize::try_from(slot).ok().and_then(|slot| self.states.get_mut(slot));
+            for state in states.into_iter().flatten().filter(|state| **state == State::Doubtful) {
+                *state = State::Expired;
+                expired += 1;
+            }
+        }
+        expired
+    }
+
+    /// What a document is that was in doubt and is not there.
+    pub(super) fn missing(&self, sending: Sending) -> State {
+        let call = self.calls.range(..=sending.slot).next_back();
+        match call {
+            Some((_, call)) if call.places.start.0 < self.first_file => State::Expired,
+            _ => State::Absent,
+        }
+    }
+
     fn place(&self, sending: Sending) -> Option<usize> {
         self.plan.of_slot(sending.slot).iter().position(|found| *found == sending)
     }
@@ -162,12 +197,45 @@ mod tests {
     }
 
     #[test]
+    fn what_stood_in_dropped_files_is_gone_or_in_doubt() {
+        let mut ledger = Ledger::new(Plan::new(3, Duration::from_secs(1_795_334_983)));
+        let call = |slot, acknowledged: bool, files: Range<u64>| Call {
+            slots: slot..slot + 1,
+            acknowledged: acknowledged.then_some(Duration::ZERO),
+            places: (files.start, 9)..(files.end, 9),
+        };
+        ledger.add(vec![
+            call(0, true, 1..1),
+            call(1, true, 1..2),
+            call(2, false, 1..3),
+            call(3, true, 2..2),
+            call(4, false, 2..2),
+        ]);
+        let gone = u64::try_from(ledger.plan.of_slot(0).len()).expect("few");
+        assert_eq!(ledger.expire(2), gone);
+        assert_eq!(ledger.expire(2), 0, "they went once");
+        let check = |slot, state, missing| {
+            let sending = ledger.plan.of_slot(slot)[0];
+            assert_eq!(
+                (ledger.state(sending), ledger.missing(sending)),
+                (state, missing),
+                "{slot}"
+            );
+        };
+        check(0, State::Expired, State::Expired);
+        check(1, State::Doubtful, State::Expired);
+        check(2, State::Doubtful, State::Expired);
+        check(3, State::Stored, State::Absent);
+        check(4, State::Doubtful, State::Absent);
+    }
+
+    #[test]
     fn bounds_are_what_is_sure_and_what_may_be() {
         let mut bounds = Bounds::default();
-        for state in [State::Absent, State::Doubtful, State::Stored] {
+        for state in [State::Absent, State::Doubtful, State::Expired, State::Stored] {
             bounds.add(state);
         }
-        assert_eq!(bounds, Bounds { least: 1, most: 2 });
-        assert!(bounds.hold(1) && bounds.hold(2) && !bounds.hold(0) && !bounds.hold(3));
+        assert_eq!(bounds, Bounds { least: 1, most: 3 });
+        assert!(bounds.hold(1) && bounds.hold(3) && !bounds.hold(0) && !bounds.hold(4));
     }
 }

@@ -11,7 +11,7 @@ use super::files::{derived_files, is_manifest, log_files};
 use super::ledger::Ledger;
 use super::plan::Plan;
 use super::tamper::{DamagedFile, Mode, Tampering, tamper};
-use super::traffic::Traffic;
+use super::traffic::{Fate, Traffic};
 use crate::bench::connection::Connection;
 use crate::bench::random::Random;
 use crate::bench::scratch::Scratch;
@@ -22,6 +22,22 @@ use crate::stopwatch::since_epoch;
 /// time, and log files are many. Only tests set this variable.
 const SMALL_STORE: &str = "settle_documents=256,settle_quiet_ms=5,merge_files=3,\
                            log_file_bytes=262144,dictionary_samples=500";
+
+/// The variable.
+const TEST_STORE: &str = "ROENTGEN_TEST_STORE";
+
+/// Where retention drops log files, it drops some of many.
+const SMALLEST_FILES: &str = ",log_file_bytes=65536";
+
+/// What it keeps: as little as the server takes. A directory gets some megabytes in some seconds.
+const FEWEST_BYTES: [&str; 2] = ["--retention-bytes", "1MiB"];
+const SHORTEST_AGE: [&str; 2] = ["--retention-age", "2s"];
+
+/// Room on a disk that is to be full: less than what a run writes.
+const ROOM_BYTES: std::ops::Range<u64> = 0..80_000;
+
+/// What a program says that found no room.
+const NO_ROOM: &str = "no storage space";
 
 /// Runs of one directory at most. With more, reading everything at its end takes too long.
 const MOST_RUNS: u64 = 24;
@@ -51,6 +67,8 @@ pub(super) struct Life {
     ledger: Ledger,
     /// None for all, mixed.
     mode: Option<Mode>,
+    /// Retention drops log files in all runs.
+    is_dropping: bool,
     length: u64,
     pub(super) seen: Seen,
 }
@@ -66,6 +84,8 @@ pub(super) struct Seen {
     pub(super) lost: u64,
     /// Runs that damaged a derived file.
     pub(super) damaged: u64,
+    /// Documents that retention dropped.
+    pub(super) expired: u64,
     /// Runs with settled files in the directory.
     pub(super) settled: u64,
     pub(super) openings: Vec<Opening>,
@@ -87,7 +107,15 @@ impl Life {
     ) -> anyhow::Result<Self> {
         let scratch = Scratch::new()?;
         let mut launch = Launch::new(binary, scratch.path());
-        launch.environment.push(("ROENTGEN_TEST_STORE", SMALL_STORE.to_owned()));
+        let is_dropping = mode.map_or_else(|| random.once_in(8), |mode| mode == Mode::Retention);
+        let mut store = SMALL_STORE.to_owned();
+        if is_dropping {
+            store.push_str(SMALLEST_FILES);
+            let by_age = random.once_in(2);
+            let option = if by_age { SHORTEST_AGE } else { FEWEST_BYTES };
+            launch.options = option.map(str::to_owned).to_vec();
+        }
+        launch.environment.push((TEST_STORE, store));
         // An hour ago: no trace of it begins in the future.
         let base = since_epoch().saturating_sub(Duration::from_secs(3600));
         let ledger = Ledger::new(Plan::new(random.number(), base));
@@ -96,7 +124,7 @@ impl Life {
             Some(Mode::FlipLog) => random.within(2..6),
             _ => random.within(MOST_RUNS / 3..MOST_RUNS + 1),
         };
-        Ok(Self { scratch, launch, ledger, mode, length, seen: Seen::default() })
+        Ok(Self { scratch, launch, ledger, mode, is_dropping, length, seen: Seen::default() })
     }
 
     /// Runs until the directory is full or `take` gives no more runs.
@@ -134,16 +162,18 @@ impl Life {
 
     fn mode_of(&self, run: u64, random: &mut Random) -> Mode {
         match self.mode {
+            _ if self.is_dropping => Mode::Retention,
             Some(Mode::FlipLog) | None if run == self.length => Mode::FlipLog,
             Some(Mode::FlipLog) => Mode::Kill,
             Some(mode) => mode,
-            None => match random.within(0..20) {
+            None => match random.within(0..23) {
                 0..7 => Mode::Kill,
                 7..11 => Mode::Opening,
                 11..15 => Mode::Torn,
                 15..17 => Mode::FlipSettled,
                 17 => Mode::FlipManifest,
-                _ => Mode::Delete,
+                18..20 => Mode::Delete,
+                _ => Mode::DiskFull,
             },
         }
     }
@@ -158,19 +188,34 @@ impl Life {
     ) -> anyhow::Result<Server> {
         let data = self.launch.data();
         let recent = self.ledger.next_slot();
+        let server = match mode {
+            Mode::DiskFull => self.start_on_narrow_disk(server, random, tampering)?,
+            _ => Some(server),
+        };
         let silence = if random.once_in(3) { random.within(SILENCE_MICROS) } else { 0 };
         let traffic = Traffic {
             plan: self.ledger.plan,
             data: &data,
             duration: Duration::from_micros(random.within(TRAFFIC_MICROS)),
             silence: Duration::from_micros(silence),
+            fate: match mode {
+                Mode::DiskFull => Fate::Refused,
+                Mode::Retention => Fate::Dropped,
+                _ => Fate::Stored,
+            },
         };
-        traffic.run(server, &mut self.ledger, random)?;
+        if let Some(server) = server
+            && traffic.run(server, &mut self.ledger, random)?
+        {
+            tampering.deeds.push("documents were refused".to_owned());
+        }
         let settled = derived_files(&data)?.iter().any(|(path, _)| !is_manifest(path));
         self.seen.settled += u64::from(settled);
         let slots = recent..self.ledger.next_slot();
-        *tampering = tamper(mode, &data, &mut self.ledger, slots, random)?;
-        if mode == Mode::Opening {
+        let done = tamper(mode, &data, &mut self.ledger, slots, random)?;
+        tampering.deeds.extend(done.deeds);
+        (tampering.damaged, tampering.doubted) = (done.damaged, done.doubted);
+        if mode == Mode::Opening || mode == Mode::Retention && random.once_in(2) {
             for _ in 0..random.within(1..4) {
                 self.launch.start_and_kill(Duration::from_micros(random.within(OPENING_MICROS)))?;
             }
@@ -183,19 +228,74 @@ impl Life {
             // Every document is looked up, so that every index is read.
             Mode::FlipSettled => Depth::Everything,
             Mode::FlipManifest | Mode::Delete => Depth::Lists,
-            Mode::Kill | Mode::Opening | Mode::Torn => Depth::Recent,
+            Mode::Kill | Mode::Opening | Mode::Torn | Mode::DiskFull | Mode::Retention => {
+                Depth::Recent
+            }
         };
-        let check = Check {
-            ledger: &mut self.ledger,
-            connection: Connection::open(&server.address)?,
-            depth,
-            recent,
-            is_damaged: mode == Mode::FlipLog,
-        };
-        let looked = check.run(random)?;
+        let looked = self.check(&server, depth, recent, mode, tampering, random)?;
         self.seen.compared += looked.documents;
         self.notice(&server, mode, tampering, looked)?;
         Ok(server)
+    }
+
+    /// Checks everything; again, if meanwhile retention dropped what must have been there before.
+    fn check(
+        &mut self,
+        server: &Server,
+        depth: Depth,
+        recent: u64,
+        mode: Mode,
+        tampering: &mut Tampering,
+        random: &mut Random,
+    ) -> anyhow::Result<Looked> {
+        loop {
+            let oldest = self.oldest_file()?;
+            if self.is_dropping {
+                let expired = self.ledger.expire(oldest);
+                self.seen.expired += expired;
+                if expired > 0 {
+                    tampering.deeds.push(format!("retention dropped files before {oldest}"));
+                }
+            }
+            let check = Check {
+                ledger: &mut self.ledger,
+                connection: Connection::open(&server.address)?,
+                depth,
+                recent,
+                is_damaged: mode == Mode::FlipLog,
+            };
+            match check.run(random) {
+                Err(_) if self.is_dropping && self.oldest_file()? > oldest => {}
+                looked => return looked,
+            }
+        }
+    }
+
+    /// The number of the oldest log file.
+    fn oldest_file(&self) -> anyhow::Result<u64> {
+        Ok(log_files(&self.launch.data())?.first().map_or(0, |file| file.number))
+    }
+
+    /// Starts the server again with little room on its disk; none when it does not start for
+    /// that, and says so.
+    fn start_on_narrow_disk(
+        &self,
+        server: Server,
+        random: &mut Random,
+        tampering: &mut Tampering,
+    ) -> anyhow::Result<Option<Server>> {
+        server.kill()?;
+        let bytes = random.within(ROOM_BYTES);
+        let mut launch = self.launch.clone();
+        launch.environment = vec![(TEST_STORE, format!("{SMALL_STORE},disk_bytes={bytes}"))];
+        match launch.start() {
+            Ok(server) => Ok(Some(server)),
+            Err(error) if format!("{error:#}").contains(NO_ROOM) => {
+                tampering.deeds.push(format!("it did not start with room for {bytes} bytes"));
+                Ok(None)
+            }
+            Err(error) => Err(error.context(format!("starting with room for {bytes} bytes"))),
+        }
     }
 
     /// Starts the server, which must serve within a bound.

@@ -156,8 +156,8 @@ pub(super) fn best(ledger: &Ledger, trace: u64, kinds: impl Fn(Part) -> bool) ->
         if kinds(sending.part) {
             best = match (best, ledger.state(sending)) {
                 (State::Stored, _) | (_, State::Stored) => State::Stored,
-                (State::Doubtful, _) | (_, State::Doubtful) => State::Doubtful,
                 (State::Absent, State::Absent) => State::Absent,
+                _ => State::Doubtful,
             };
         }
     }

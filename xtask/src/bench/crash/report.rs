@@ -17,7 +17,7 @@ pub(super) struct Report {
 impl Report {
     /// Adds a life that has come to its end, or to a fault. Then its directory is kept.
     pub(super) fn add(&mut self, mut life: Life, ended: anyhow::Result<()>) {
-        let Seen { runs, documents, compared, lost, damaged, settled, openings } =
+        let Seen { runs, documents, compared, lost, damaged, expired, settled, openings } =
             std::mem::take(&mut life.seen);
         for (mode, count) in runs {
             *self.seen.runs.entry(mode).or_default() += count;
@@ -26,6 +26,7 @@ impl Report {
         self.seen.compared += compared;
         self.seen.lost += lost;
         self.seen.damaged += damaged;
+        self.seen.expired += expired;
         self.seen.settled += settled;
         self.seen.openings.extend(openings);
         if let Err(fault) = ended {
@@ -53,6 +54,7 @@ impl Report {
         println!("| documents compared byte for byte | {} |", self.seen.compared);
         println!("| lost to damage done to the log, named and counted | {} |", self.seen.lost);
         println!("| derived files damaged, nothing lost | {} |", self.seen.damaged);
+        println!("| dropped by retention | {} |", self.seen.expired);
         println!("| runs with settled files | {} |", self.seen.settled);
         let took_ms = |opening: &Opening| opening.took.as_secs_f64() * 1e3;
         let openings = Quantiles::of(self.seen.openings.iter().map(took_ms));

@@ -31,11 +31,15 @@ pub(super) enum Mode {
     FlipManifest,
     /// Derived files are removed: one, some, or all.
     Delete,
+    /// The disk is full after some bytes, until the next start.
+    DiskFull,
+    /// Retention drops log files all the time, by their bytes or by their age.
+    Retention,
 }
 
 impl Mode {
     /// All, with their names on the command line.
-    pub(super) const ALL: [(&'static str, Self); 7] = [
+    pub(super) const ALL: [(&'static str, Self); 9] = [
         ("kill", Self::Kill),
         ("opening", Self::Opening),
         ("torn", Self::Torn),
@@ -43,6 +47,8 @@ impl Mode {
         ("flip-settled", Self::FlipSettled),
         ("flip-manifest", Self::FlipManifest),
         ("delete", Self::Delete),
+        ("disk-full", Self::DiskFull),
+        ("retention", Self::Retention),
     ];
 }
 
@@ -97,7 +103,7 @@ pub(super) fn tamper(
 ) -> anyhow::Result<Tampering> {
     let mut done = Tampering::default();
     match mode {
-        Mode::Kill | Mode::Opening => {}
+        Mode::Kill | Mode::Opening | Mode::DiskFull | Mode::Retention => {}
         Mode::Torn => tear(data, ledger, run, random, &mut done)?,
         Mode::FlipLog => flip_log(data, ledger, random, &mut done)?,
         Mode::FlipSettled | Mode::FlipManifest => {

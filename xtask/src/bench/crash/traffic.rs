@@ -10,7 +10,7 @@ use super::files::log_end;
 use super::ledger::{Call, Ledger};
 use super::plan::{Plan, SLOT_DOCUMENTS};
 use super::questions;
-use crate::bench::connection::Connection;
+use crate::bench::connection::{Connection, Refusal};
 use crate::bench::random::Random;
 use crate::bench::server::Server;
 use crate::stopwatch::since_epoch;
@@ -36,6 +36,19 @@ pub(super) struct Traffic<'a> {
     pub(super) duration: Duration,
     /// How long nothing more is sent before the kill: time to settle in.
     pub(super) silence: Duration,
+    /// What may become of documents besides being stored.
+    pub(super) fate: Fate,
+}
+
+/// What may become of documents besides being stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nothing.
+    Stored,
+    /// The disk may be full: then they are refused, all from the first on that is.
+    Refused,
+    /// Retention may drop them, and graphs what they counted for.
+    Dropped,
 }
 
 /// What the threads of a run share.
@@ -44,12 +57,15 @@ struct Progress {
     next_slot: AtomicU64,
     /// Slots below have all been acknowledged, in this run or found before.
     acknowledged_slots: AtomicU64,
+    /// A call was refused since the disk is full.
+    is_refused: AtomicBool,
     is_silent: AtomicBool,
     is_over: AtomicBool,
 }
 
 impl Traffic<'_> {
-    /// Sends traffic to a server and kills it. The ledger then has everything that was sent.
+    /// Sends traffic to a server and kills it. The ledger then has everything that was sent. Gives
+    /// whether something was refused since the disk was full.
     ///
     /// # Errors
     /// When the server answered something wrong: it lost or doubled what it had acknowledged.
@@ -58,10 +74,11 @@ impl Traffic<'_> {
         server: Server,
         ledger: &mut Ledger,
         random: &mut Random,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let progress = Progress {
             next_slot: AtomicU64::new(ledger.next_slot()),
             acknowledged_slots: AtomicU64::new(0),
+            is_refused: AtomicBool::new(false),
             is_silent: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         };
@@ -94,7 +111,7 @@ impl Traffic<'_> {
             anyhow::Ok((calls, reader.join().map_err(|_| anyhow!("the reader panicked"))?))
         })?;
         ledger.add(calls);
-        read
+        read.map(|()| progress.is_refused.into_inner())
     }
 
     /// One connection until its server is gone.
@@ -113,16 +130,21 @@ impl Traffic<'_> {
             let slots = first..first + count;
             let from = log_end(self.data)?;
             let body = body(&self.plan, slots.clone());
+            let was_refused = progress.is_refused.load(Ordering::SeqCst);
             let answer = connection.post("/TraceSegments", body.as_bytes());
             let acknowledged = answer.as_ref().ok().map(|_| since_epoch());
             let until = log_end(self.data)?;
             calls.push(Call { slots, acknowledged, places: from..until });
             match answer {
+                Ok(_) if was_refused => bail!("documents acknowledged after others were refused"),
                 Ok(answer) if is_stored(&answer) => {
                     progress.acknowledged_slots.fetch_add(count, Ordering::SeqCst);
                 }
                 Ok(answer) => bail!("documents refused: {}", String::from_utf8_lossy(&answer)),
                 Err(_) if progress.is_over.load(Ordering::SeqCst) => break,
+                Err(error) if self.fate == Fate::Refused && error.is::<Refusal>() => {
+                    progress.is_refused.store(true, Ordering::SeqCst);
+                }
                 Err(error) => return Err(error.context("while nobody had killed the server")),
             }
         }
@@ -135,7 +157,8 @@ impl Traffic<'_> {
         let Some(mut connection) = connect(address, progress)? else { return Ok(()) };
         while !progress.is_over.load(Ordering::SeqCst) {
             // Every slot has the document of its own trace, so slots are traces here.
-            let least = known + progress.acknowledged_slots.load(Ordering::SeqCst);
+            let acknowledged = known + progress.acknowledged_slots.load(Ordering::SeqCst);
+            let least = if self.fate == Fate::Dropped { 0 } else { acknowledged };
             let answer = questions::service_counts(&mut connection, &self.plan);
             let most = progress.next_slot.load(Ordering::SeqCst);
             match answer {
