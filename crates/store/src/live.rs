@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use roentgen_model::{ServiceGraph, TraceId};
 
-use crate::SummaryPage;
 use crate::log::{FileNumber, Position};
 use crate::manifest::ListedFile;
 use crate::settled::{
-    OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError, SettledFile, SettledQuery,
-    find_page, service_graph,
+    OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError, SettledFile, find_page,
+    service_graph,
 };
+use crate::{SummaryPage, SummaryQuery};
 
 /// The settled files that count at one moment.
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ impl Live {
     /// When a file cannot be read.
     pub(crate) fn find_page(
         &self,
-        query: &SettledQuery<'_>,
+        query: &SummaryQuery<'_>,
         open: &dyn OpenTraces,
         threads: &ScanThreads,
     ) -> Result<SummaryPage, SettledError> {

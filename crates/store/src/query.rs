@@ -50,7 +50,7 @@ pub(crate) fn summaries(
     within_gate(state, || {
         let view = View::of(state);
         let open = OpenPage::new(state, &view, query)?;
-        let page = view.live.find_page(&query.into(), &open, &state.scan_threads);
+        let page = view.live.find_page(query, &open, &state.scan_threads);
         open.into_trouble().map_or(Ok(()), Err)?;
         Ok(page?)
     })

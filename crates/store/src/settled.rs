@@ -51,7 +51,7 @@ pub use error::{Section, SettledError};
 pub use file::SettledFile;
 pub use merge::{MergeError, merge_settled};
 pub use parallel::{ScanThreads, Scanning};
-pub use query::{NoOpenTraces, OpenTraces, QueriedFile, SettledQuery};
+pub use query::{NoOpenTraces, OpenTraces, QueriedFile};
 pub use scan::find_page;
 pub use sequence::{Sequence, Sequences};
 pub use service_graph::service_graph;

@@ -20,11 +20,12 @@ use std::time::{Duration, Instant};
 
 use roentgen_model::{Micros, Timestamp, TraceId, TraceSummary};
 use roentgen_store::settled::{
-    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledFile, SettledQuery,
-    find_page, merge_settled, service_graph, write_settled,
+    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledFile, find_page,
+    merge_settled, service_graph, write_settled,
 };
 use roentgen_store::{
-    AnnotationMatch, Condition, ServiceMatch, TextField, TextMatch, TimeRange, TimeRangeType,
+    AnnotationMatch, Condition, ServiceMatch, SummaryQuery, TextField, TextMatch, TimeRange,
+    TimeRangeType,
 };
 
 mod traffic;
@@ -166,9 +167,9 @@ fn find_traces(files: &[Arc<SettledFile>], known: &[TraceSummary], traffic: &mut
     }
 }
 
-fn query<'a>(conditions: &'a [Condition]) -> SettledQuery<'a> {
+fn query<'a>(conditions: &'a [Condition]) -> SummaryQuery<'a> {
     let time = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
-    SettledQuery {
+    SummaryQuery {
         range: TimeRange { start: time(0), end: time(4_000_000_000) },
         range_type: TimeRangeType::TraceId,
         after: None,
@@ -184,7 +185,7 @@ fn search(files: &[Arc<SettledFile>], known: &[TraceSummary]) {
     let queried: Vec<_> =
         files.iter().map(|file| QueriedFile { file, superseded: &none }).collect();
     let threads = ScanThreads::of_machine();
-    let page = |query: &SettledQuery<'_>| {
+    let page = |query: &SummaryQuery<'_>| {
         find_page(&queried, query, &NoOpenTraces, &threads).expect("sound")
     };
     let rare = &known[known.len() / 3];

@@ -14,7 +14,7 @@ use super::view::{View, ViewedTrace};
 use crate::assembling::{Whereabouts, assemble_contents};
 use crate::locking::lock;
 use crate::replacing::Trouble;
-use crate::settled::{OpenTraces, SettledQuery};
+use crate::settled::OpenTraces;
 use crate::state::State;
 use crate::{Cursor, SummaryQuery, TimeRange, TimeRangeType};
 
@@ -168,12 +168,4 @@ fn may_belong(trace: &ViewedTrace, range: TimeRange, range_type: TimeRangeType) 
         TimeRangeType::Event | TimeRangeType::Service => (times.first_start, times.last),
     };
     trace.has_settled() || least < range.end && range.start <= most
-}
-
-impl<'a> From<&SummaryQuery<'a>> for SettledQuery<'a> {
-    fn from(query: &SummaryQuery<'a>) -> Self {
-        let SummaryQuery { range, range_type, after, limit, scan_limit, conditions, matches } =
-            *query;
-        Self { range, range_type, after, limit, scan_limit, conditions, matches }
-    }
 }

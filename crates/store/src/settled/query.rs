@@ -1,46 +1,12 @@
-//! What a query asks for, and what it looks in.
+//! What a query looks in.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use roentgen_model::{TraceId, TraceSummary};
 
 use super::SettledFile;
-use crate::condition::Condition;
-use crate::{Cursor, TimeRange, TimeRangeType};
-
-/// What to look for.
-#[derive(Clone, Copy)]
-pub struct SettledQuery<'a> {
-    /// The range of time.
-    pub range: TimeRange,
-    /// Which time of a trace must lie in it.
-    pub range_type: TimeRangeType,
-    /// Where the page before this one ended; `None` for the first page.
-    pub after: Option<Cursor>,
-    /// Most summaries in the page.
-    pub limit: usize,
-    /// Most traces of the range to look at for the page.
-    pub scan_limit: usize,
-    /// What must hold of a trace.
-    pub conditions: &'a [Condition],
-    /// Which of the summaries that remain are wanted.
-    pub matches: &'a (dyn Fn(&TraceSummary) -> bool + Sync),
-}
-
-impl fmt::Debug for SettledQuery<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SettledQuery")
-            .field("range", &self.range)
-            .field("range_type", &self.range_type)
-            .field("after", &self.after)
-            .field("limit", &self.limit)
-            .field("scan_limit", &self.scan_limit)
-            .field("conditions", &self.conditions)
-            .finish_non_exhaustive()
-    }
-}
+use crate::Cursor;
 
 /// The traces that are open while a query runs.
 pub trait OpenTraces: Sync {

@@ -12,8 +12,8 @@ use roentgen_model::TraceSummary;
 
 use super::evaluate::may_select;
 use super::parallel::{ScanThreads, map_in_parallel};
-use super::{OpenTraces, QueriedFile, SettledError, SettledQuery};
-use crate::{Cursor, SummaryPage};
+use super::{OpenTraces, QueriedFile, SettledError};
+use crate::{Cursor, SummaryPage, SummaryQuery};
 
 mod opened;
 
@@ -46,7 +46,7 @@ enum Source {
 }
 
 struct Scan<'a> {
-    query: &'a SettledQuery<'a>,
+    query: &'a SummaryQuery<'a>,
     open: &'a dyn OpenTraces,
     threads: &'a ScanThreads,
     /// Keys of open traces that were not yet taken, ascending.
@@ -69,7 +69,7 @@ struct Scan<'a> {
 /// [`SettledError::Io`], [`SettledError::Damaged`].
 pub fn find_page(
     files: &[QueriedFile<'_>],
-    query: &SettledQuery<'_>,
+    query: &SummaryQuery<'_>,
     open: &dyn OpenTraces,
     threads: &ScanThreads,
 ) -> Result<SummaryPage, SettledError> {
@@ -114,7 +114,7 @@ struct Evaluated {
 impl<'a> Scan<'a> {
     fn new(
         files: &[QueriedFile<'a>],
-        query: &'a SettledQuery<'a>,
+        query: &'a SummaryQuery<'a>,
         open: &'a dyn OpenTraces,
         threads: &'a ScanThreads,
     ) -> Self {
@@ -244,7 +244,7 @@ impl<'a> Scan<'a> {
     }
 
     fn evaluate_one(&self, candidate: &Candidate) -> Result<Evaluated, SettledError> {
-        let SettledQuery { range, range_type, conditions, matches, .. } = *self.query;
+        let SummaryQuery { range, range_type, conditions, matches, .. } = *self.query;
         match candidate.source {
             Source::Open => {
                 let summary = self.open.summary(candidate.key);
@@ -303,7 +303,7 @@ impl<'a> Scan<'a> {
                 return Ok(true);
             }
         }
-        let query = SettledQuery { conditions: &[], after: Some(end), ..*self.query };
+        let query = SummaryQuery { conditions: &[], after: Some(end), ..*self.query };
         while let Some(pending) = self.pending.pop() {
             if !pending.open(&query)?.in_range.is_empty() {
                 return Ok(true);

@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use roentgen_model::{Timestamp, TraceId};
 
+use super::super::SettledError;
 use super::super::columns::{ColumnName, Ids, Integers};
 use super::super::evaluate::{select, select_range};
 use super::super::group::Group;
 use super::super::row_reader::RowReader;
 use super::super::selection::Selection;
-use super::super::{SettledError, SettledQuery};
-use crate::Cursor;
+use crate::{Cursor, SummaryQuery};
 
 /// A row group that may have rows of the page.
 pub(super) struct Pending<'a> {
@@ -39,7 +39,7 @@ pub(super) struct Keys {
 
 impl<'a> Pending<'a> {
     /// Finds the rows of the group that belong to the range, and of them those that match.
-    pub(super) fn open(&self, query: &SettledQuery<'_>) -> Result<Opened<'a>, SettledError> {
+    pub(super) fn open(&self, query: &SummaryQuery<'_>) -> Result<Opened<'a>, SettledError> {
         let group = self.group;
         let mut rows = Selection::all(group.group.rows);
         group.group.dead.iter().for_each(|row| rows.remove(usize::from(*row)));

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use roentgen_model::{Micros, ServiceGraph, Timestamp, TraceSummary};
 
 use super::super::{IndexEntry, Sequence, SettledFile, merge_settled};
-use super::super::{NoOpenTraces, ScanThreads, SettledQuery, find_page};
+use super::super::{NoOpenTraces, ScanThreads, find_page};
 use super::samples::{Files, batch_of, bytes_of, plain_summary, rows_of, summaries};
-use crate::{TimeRange, TimeRangeType};
+use crate::{SummaryQuery, TimeRange, TimeRangeType};
 
 fn merged(files: &mut Files, parts: &[Arc<SettledFile>]) -> Arc<SettledFile> {
     let mut bytes = Vec::new();
@@ -18,7 +18,7 @@ fn merged(files: &mut Files, parts: &[Arc<SettledFile>]) -> Arc<SettledFile> {
 }
 
 fn page(files: &Files) -> Vec<TraceSummary> {
-    let query = SettledQuery {
+    let query = SummaryQuery {
         range: TimeRange { start: Timestamp::from_micros(i64::MIN), end: Timestamp::MAX },
         range_type: TimeRangeType::TraceId,
         after: None,

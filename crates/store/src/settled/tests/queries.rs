@@ -7,11 +7,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use roentgen_model::{Micros, Outcome, Timestamp, TraceId, TraceSummary};
 
-use super::super::{NoOpenTraces, OpenTraces, ScanThreads, SettledQuery, find_page};
+use super::super::{NoOpenTraces, OpenTraces, ScanThreads, find_page};
 use super::samples::{Files, plain_summary, summaries};
 use crate::{
-    AnnotationMatch, Condition, Cursor, Limits, ServiceMatch, TextField, TextMatch, TimeRange,
-    TimeRangeType,
+    AnnotationMatch, Condition, Cursor, Limits, ServiceMatch, SummaryQuery, TextField, TextMatch,
+    TimeRange, TimeRangeType,
 };
 
 fn text_match() -> impl Strategy<Value = TextMatch> {
@@ -129,7 +129,7 @@ fn key(summary: &TraceSummary) -> Cursor {
 /// All pages of a query, one after the other.
 fn pages(
     files: &Files,
-    query: &SettledQuery<'_>,
+    query: &SummaryQuery<'_>,
     open: &dyn OpenTraces,
 ) -> (Vec<TraceSummary>, usize) {
     let superseded = files.superseded();
@@ -171,7 +171,7 @@ proptest! {
         (0..4).for_each(|number| files.settle(number as u64 + 1, &part(number)));
         let open = Open::new(&part(4));
         let matches = |summary: &TraceSummary| residual.is_none_or(|r| summary.segment_count % 3 == r);
-        let query = SettledQuery {
+        let query = SummaryQuery {
             range, range_type, after: None, limit, scan_limit, conditions: &conditions, matches: &matches,
         };
         let (found, scanned) = pages(&files, &query, &open);
@@ -190,8 +190,8 @@ fn all_time() -> TimeRange {
     TimeRange { start: Timestamp::from_micros(0), end: Timestamp::MAX }
 }
 
-fn query<'a>(conditions: &'a [Condition]) -> SettledQuery<'a> {
-    SettledQuery {
+fn query<'a>(conditions: &'a [Condition]) -> SummaryQuery<'a> {
+    SummaryQuery {
         range: all_time(),
         range_type: TimeRangeType::TraceId,
         after: None,
@@ -218,7 +218,7 @@ fn a_rare_value_is_found_in_many_row_groups() {
     assert_eq!(found, [plain_summary(31_415, 1314)]);
     assert_eq!(scanned, 54_000);
     let residual = |summary: &TraceSummary| summary.http.url.as_deref() == Some("/orders/27182");
-    let query = SettledQuery { matches: &residual, ..query(&[]) };
+    let query = SummaryQuery { matches: &residual, ..query(&[]) };
     assert_eq!(pages(&files, &query, &NoOpenTraces).0, [plain_summary(27_182, 1271)]);
 }
 
@@ -231,7 +231,7 @@ fn the_limit_of_the_scan_is_kept_to_the_row() {
     }
     let never = [Condition::Fault(true)];
     for scan_limit in [1, 99, 4097, 14_999, 15_000, 15_001] {
-        let query = SettledQuery { scan_limit, ..query(&never) };
+        let query = SummaryQuery { scan_limit, ..query(&never) };
         let superseded = files.superseded();
         let page =
             find_page(&files.queried(&superseded), &query, &NoOpenTraces, &ScanThreads::new(2))
@@ -273,7 +273,7 @@ fn a_trace_far_from_its_time_is_found_when_it_was_active() {
         end: Timestamp::from_micros(700_000_000_001),
     };
     let check = |range_type, expect: &[TraceSummary]| {
-        let query = SettledQuery { range, range_type, ..query(&[]) };
+        let query = SummaryQuery { range, range_type, ..query(&[]) };
         assert_eq!(pages(&files, &query, &NoOpenTraces).0, expect, "{range_type:?}");
     };
     check(TimeRangeType::TraceId, &[]);
