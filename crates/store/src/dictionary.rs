@@ -30,7 +30,7 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    /// Nothing was sampled; a dictionary is trained with so many documents.
+    /// Nothing was sampled; a dictionary is trained with so many documents, none with 0.
     pub(crate) fn new(most_samples: usize) -> Self {
         Self {
             most_samples,
@@ -48,7 +48,8 @@ impl Training {
         let is_early =
             (has_dictionary || self.has_failed) && self.documents < DOCUMENTS_PER_DICTIONARY;
         let is_busy = self.under_way.is_some() || self.trained.is_some();
-        if is_early || is_busy || !self.documents.is_multiple_of(SAMPLED_OF) {
+        let is_off = self.most_samples == 0;
+        if is_off || is_early || is_busy || !self.documents.is_multiple_of(SAMPLED_OF) {
             return;
         }
         self.samples.push(document.to_vec());
@@ -131,6 +132,13 @@ mod tests {
         training.documents = DOCUMENTS_PER_DICTIONARY;
         (0..800).for_each(|number| training.sample(&document(number), true));
         assert!(training.under_way.is_some());
+    }
+
+    #[test]
+    fn with_no_samples_nothing_is_trained() {
+        let mut training = Training::new(0);
+        (0..1000).for_each(|number| training.sample(&document(number), false));
+        assert!(training.under_way.is_none() && training.samples.is_empty());
     }
 
     #[test]

@@ -18,6 +18,11 @@ use crate::{StoreError, settling};
 /// when there is.
 const ROOM_PERIOD: Duration = Duration::from_millis(100);
 
+/// Smaller log files have no dictionary. It stands in each of them twice, 64 KiB, and saves 65 bytes
+/// for a document of a kilobyte that takes 212 without: as much when the file has about this size.
+/// In the smallest files, of 64 KiB, nothing else would have room.
+const LEAST_FILE_BYTES_WITH_DICTIONARY: u64 = 256 << 10;
+
 /// What the writer thread has.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -51,7 +56,8 @@ impl Hidden {
 impl Writer {
     /// Goes on where the log ends.
     pub(crate) fn new(state: &State, log: LogWriter) -> Self {
-        let training = Training::new(state.options.tuning.dictionary_samples);
+        let samples = state.options.tuning.dictionary_samples;
+        let training = Training::new(if has_dictionaries(state) { samples } else { 0 });
         let writer = Self { log, training, positions: Vec::new() };
         writer.tell_dictionary(state);
         writer
@@ -147,7 +153,11 @@ impl Writer {
                 .inspect_err(|error| tracing::warn!(%error, "a trained dictionary cannot be used"));
             dictionary.ok()
         });
-        self.log.rotate(&state.log, dictionary)?;
+        if has_dictionaries(state) {
+            self.log.rotate(&state.log, dictionary)?;
+        } else {
+            self.log.rotate_without_dictionary(&state.log)?;
+        }
         self.tell_dictionary(state);
         state.upkeep.wake();
         Ok(())
@@ -157,6 +167,11 @@ impl Writer {
         let bytes = self.log.dictionary().map_or(0, |dictionary| dictionary.bytes().len());
         state.counters.dictionary_bytes.set(bytes as u64);
     }
+}
+
+/// Whether log files are so large that a dictionary pays.
+fn has_dictionaries(state: &State) -> bool {
+    state.options.file_bytes() >= LEAST_FILE_BYTES_WITH_DICTIONARY
 }
 
 /// Waits while open traces take twice the memory they may; not once the store is being closed.

@@ -137,7 +137,19 @@ impl LogWriter {
         files: &LogFiles,
         dictionary: Option<Arc<Dictionary>>,
     ) -> Result<(), StoreError> {
-        let dictionary = dictionary.or_else(|| self.dictionary.clone());
+        self.rotate_to(files, dictionary.or_else(|| self.dictionary.clone()))
+    }
+
+    /// Begins the next file, without a dictionary.
+    pub(crate) fn rotate_without_dictionary(&mut self, files: &LogFiles) -> Result<(), StoreError> {
+        self.rotate_to(files, None)
+    }
+
+    fn rotate_to(
+        &mut self,
+        files: &LogFiles,
+        dictionary: Option<Arc<Dictionary>>,
+    ) -> Result<(), StoreError> {
         let number = self.number.saturating_add(1);
         let next = Self::create(self.disk.clone(), &self.directory, number, dictionary)?;
         files.add(files.open_file(number)?);
