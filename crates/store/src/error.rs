@@ -63,16 +63,18 @@ pub enum StoreError {
     },
     /// A log file of a format that this program does not know.
     #[error(
-        "log file {path} has format version {found}, but this program reads version {known}; \
-         start the version of Roentgen that wrote it, or choose another data directory"
+        "log file {path} has format version {found}, but this program reads versions {oldest} to \
+         {newest}; start the version of Roentgen that wrote it, or choose another data directory"
     )]
     UnknownVersion {
         /// The log file.
         path: PathBuf,
         /// Its version.
         found: u32,
-        /// The version that this program reads.
-        known: u32,
+        /// The oldest version that this program reads.
+        oldest: u32,
+        /// The newest one, which it writes.
+        newest: u32,
     },
 }
 

@@ -35,8 +35,8 @@ mod data_directory {
 enum StoreError {
     #[error("cannot {action} {path}: {cause}")]
     Io { action: &'static str, path: PathBuf, cause: io::Error },
-    #[error("{path} has format version {found}, {known} is known")]
-    UnknownVersion { path: PathBuf, found: u32, known: u32 },
+    #[error("{path} has format version {found}, {oldest} to {newest} are known")]
+    UnknownVersion { path: PathBuf, found: u32, oldest: u32, newest: u32 },
     #[error("closed")]
     Closed,
 }

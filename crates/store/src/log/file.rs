@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock};
 use super::block::{self, Block, BlockReader};
 use super::dictionary::{Dictionaries, Dictionary};
 use super::frame::{
-    self, FILE_HEADER_BYTES, FileHeader, MAX_FRAME_BYTES, NEWEST_VERSION, Parsed, Version,
+    self, FILE_HEADER_BYTES, FileHeader, MAX_FRAME_BYTES, NEWEST_VERSION, OLDEST_VERSION, Parsed,
+    Version,
 };
 use super::position::{FileNumber, MAX_FILE_NUMBER};
 use super::scan::{Piece, Pieces};
@@ -81,7 +82,8 @@ impl LogFile {
                         return Err(StoreError::UnknownVersion {
                             path,
                             found,
-                            known: NEWEST_VERSION,
+                            oldest: OLDEST_VERSION,
+                            newest: NEWEST_VERSION,
                         });
                     }
                 },

@@ -18,7 +18,9 @@ use std::ops::RangeInclusive;
 
 use super::version_1;
 
-/// The newest version of the format: the one that is written.
+/// The oldest version of the format that is read.
+pub(crate) const OLDEST_VERSION: u32 = 1;
+/// The newest one: the one that is written.
 pub(crate) const NEWEST_VERSION: u32 = 2;
 /// Bytes of a file's header.
 pub(crate) const FILE_HEADER_BYTES: usize = 16;
@@ -61,7 +63,7 @@ impl Version {
 
     pub(super) fn number(self) -> u32 {
         match self {
-            Self::One => 1,
+            Self::One => OLDEST_VERSION,
             Self::Two => NEWEST_VERSION,
         }
     }
