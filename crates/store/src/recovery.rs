@@ -25,14 +25,13 @@ use crate::new_document::Outlined;
 use crate::open::StoredDocument;
 use crate::replacing::{self, Trouble};
 use crate::settled::{SettledError, SettledFile};
+use crate::settling::RoomWhileReading;
 use crate::state::State;
 use crate::writer::Hidden;
 use crate::{StoreError, StoreOptions, settling};
 
 /// Most threads that read the log; more only wait for the one that takes in what they read.
 const MOST_THREADS: usize = 8;
-/// After so many documents it is looked whether they take too much memory.
-const DOCUMENTS_BETWEEN_LOOKS: u64 = 1024;
 
 /// Settled files that were found damaged, by path.
 type Damaged = BTreeMap<PathBuf, SettledError>;
@@ -110,7 +109,7 @@ fn fill(state: &State, damaged: &Damaged) -> Result<LogWriter, Trouble> {
         }
     };
     let now = state.clock.instant();
-    let (mut hidden, mut count, mut damage) = (Hidden::default(), 0_u64, None);
+    let (mut hidden, mut room) = (Hidden::default(), RoomWhileReading::default());
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let replay = Replay { from: replay_from, newest_known, threads };
     let recovered = recover(&state.disk, &state.log, replay, read, |read| {
@@ -125,19 +124,9 @@ fn fill(state: &State, damaged: &Damaged) -> Result<LogWriter, Trouble> {
         };
         let counted = (position >= counted_to).then_some((position, received));
         state.extent.grow(counted.into_iter(), position.next());
-        count += 1;
-        if !count.is_multiple_of(DOCUMENTS_BETWEEN_LOOKS) {
-            return Ok(());
-        }
-        settling::make_room(state, derived).map_err(|trouble| match trouble {
-            Trouble::Failed(error) => error,
-            Trouble::Damaged(error) => StoreError::settled(damage.insert(error).clone()),
-        })
+        room.after_document(state, derived)
     });
-    if let Some(damage) = damage {
-        return Err(damage.into());
-    }
-    let (writer, damage) = recovered?;
+    let (writer, damage) = room.finish(recovered)?;
     hidden.report(state);
     state.extent.grow(std::iter::empty(), writer.end());
     state.counters.count_damage(damage);

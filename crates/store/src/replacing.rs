@@ -14,14 +14,13 @@ use crate::new_document::Outlined;
 use crate::open::StoredDocument;
 use crate::settled::SettledError;
 use crate::settling;
+use crate::settling::RoomWhileReading;
 use crate::state::State;
 use crate::writer::Hidden;
 
 /// More than a block of the log can have: a stretch ends with the block that has its last
 /// document.
 const MOST_BLOCK_BYTES: u64 = 1 << 20;
-/// After so many documents it is looked whether they take too much memory.
-const DOCUMENTS_BETWEEN_LOOKS: u64 = 1024;
 
 /// Why work with settled files did not succeed.
 #[derive(Debug)]
@@ -171,8 +170,8 @@ fn read_file(
         false => u64::MAX,
     };
     let now = state.clock.instant();
-    let (mut hidden, mut buffer, mut count) = (Hidden::default(), Vec::new(), 0_u64);
-    let mut damage = None;
+    let (mut hidden, mut buffer) = (Hidden::default(), Vec::new());
+    let mut room = RoomWhileReading::default();
     let scanned = scan(file, begin..behind, |found| {
         let Found::Document(position, document) = found else { return Ok(()) };
         let is_lost = (first..=last).contains(&position) && position < end;
@@ -189,19 +188,9 @@ fn read_file(
             Err(_) => state.counters.unreadable_documents.add(1),
         }
         derived.read_up_to(position);
-        count += 1;
-        if !count.is_multiple_of(DOCUMENTS_BETWEEN_LOOKS) {
-            return Ok(());
-        }
-        settling::make_room(state, derived).map_err(|trouble| match trouble {
-            Trouble::Failed(error) => error,
-            Trouble::Damaged(error) => StoreError::settled(damage.insert(error).clone()),
-        })
+        room.after_document(state, derived)
     });
-    if let Some(damage) = damage {
-        return Err(damage.into());
-    }
-    scanned?;
+    room.finish(scanned)?;
     hidden.report(state);
     Ok(())
 }

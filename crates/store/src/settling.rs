@@ -22,7 +22,9 @@ use crate::manifest::ListedFile;
 use crate::open::Listed;
 use crate::query::is_large;
 use crate::replacing::{self, Trouble};
-use crate::settled::{Sequence, Sequences, SettledBatch, SettledTrace, write_settled};
+use crate::settled::{
+    Sequence, Sequences, SettledBatch, SettledError, SettledTrace, write_settled,
+};
 use crate::signal::Urgency;
 use crate::state::State;
 use crate::{StoreError, Tuning};
@@ -40,6 +42,8 @@ const LEAST_REST: Duration = Duration::from_millis(1);
 const FIRST_REST: Duration = Duration::from_millis(100);
 /// … this. A full disk is emptied by somebody, or by retention.
 const LONGEST_REST: Duration = Duration::from_secs(10);
+/// Documents that are read from the log before it is looked whether open traces take too much.
+const DOCUMENTS_BETWEEN_LOOKS: u64 = 1024;
 /// After so many traces the settler looks whether the store is being closed.
 const TRACES_BETWEEN_LOOKS: usize = 256;
 
@@ -143,11 +147,48 @@ fn settle(state: &State, wish: Wish) -> Result<usize, StoreError> {
     }
 }
 
+/// Keeps open traces within their bound while documents of the log are read into them.
+#[derive(Debug, Default)]
+pub(crate) struct RoomWhileReading {
+    documents: u64,
+    damage: Option<SettledError>,
+}
+
+impl RoomWhileReading {
+    /// Looks now and then, after a document, whether traces must settle.
+    ///
+    /// # Errors
+    /// When they must and could not: reading ends with that.
+    pub(crate) fn after_document(
+        &mut self,
+        state: &State,
+        derived: &mut Derived,
+    ) -> Result<(), StoreError> {
+        self.documents += 1;
+        if !self.documents.is_multiple_of(DOCUMENTS_BETWEEN_LOOKS) {
+            return Ok(());
+        }
+        make_room(state, derived).map_err(|trouble| match trouble {
+            Trouble::Failed(error) => error,
+            Trouble::Damaged(error) => StoreError::settled(self.damage.insert(error).clone()),
+        })
+    }
+
+    /// What reading came to, with the damage that it ended with.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn finish<T>(self, read: Result<T, StoreError>) -> Result<T, Trouble> {
+        self.damage.map_or(Ok(()), |damage| Err(Trouble::Damaged(damage)))?;
+        Ok(read?)
+    }
+}
+
 /// Lets traces settle when open ones take too much memory, while the log is being read.
 ///
 /// # Errors
 /// When they could not, and take twice as much as they may; or when a settled file is damaged.
-pub(crate) fn make_room(state: &State, derived: &mut Derived) -> Result<(), Trouble> {
+fn make_room(state: &State, derived: &mut Derived) -> Result<(), Trouble> {
     while state.open.size().bytes > state.options.open_bytes {
         let error = match try_settle(state, derived, Wish::Memory) {
             Ok(0) => return Ok(()),
