@@ -180,7 +180,12 @@ impl TraceStore for EmbeddedStore {
         self.state.upkeep.close();
         threads.drain(..).for_each(join);
         // What callers began, such as settling, is done when its owner can be had.
-        lock(&self.state.derived).close();
+        let mut derived = lock(&self.state.derived);
+        if derived.check_open().is_ok() {
+            settling::tell_end(&self.state, &mut derived);
+            derived.close();
+        }
+        drop(derived);
         lock(&self.directory).take();
     }
 }

@@ -213,6 +213,15 @@ pub(crate) fn checkpoint(state: &State, derived: &mut Derived) {
     }
 }
 
+/// Publishes where the log ends when the store is closed in order, so that damage to its last
+/// frames is told from a write that a crash cut short.
+pub(crate) fn tell_end(state: &State, derived: &mut Derived) {
+    let end = state.extent.known().end;
+    if state.check_sound().is_ok() && end > derived.manifest.listing().counted_to {
+        checkpoint(state, derived);
+    }
+}
+
 /// Everything before this place is in a settled file, when these traces stay open.
 fn replay_from(derived: &Derived, known: &Known, staying: &[Listed]) -> Position {
     let least_staying = staying.iter().map(|trace| trace.first).min();

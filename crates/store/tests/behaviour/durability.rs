@@ -51,6 +51,8 @@ fn a_torn_write_is_cut_off_and_writing_goes_on_behind() {
     let last = Segment::new(trace_id(50, 50), 50, 50.0);
     harness.append(vec![last.document()]);
     harness.store.close();
+    // A crash leaves nothing that tells where the log ended.
+    harness.delete_derived();
     let file = harness.log_files().remove(0);
     let whole = fs::read(&file).unwrap();
     let frame = whole.len() - usize::try_from(kept).unwrap();
@@ -68,6 +70,31 @@ fn a_torn_write_is_cut_off_and_writing_goes_on_behind() {
     harness.append(vec![last.document()]);
     harness.store.close();
     assert!(fs::read(&file).unwrap() == whole, "the file is as if nothing had happened");
+}
+
+#[test]
+fn damage_to_the_end_of_a_store_that_was_closed_is_no_torn_write() {
+    let mut harness = Harness::new();
+    harness.append(vec![Segment::new(trace_id(49, 49), 49, 49.0).document()]);
+    let before = harness.everything();
+    let file = harness.log_files().remove(0);
+    let kept = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
+    harness.append(vec![Segment::new(trace_id(50, 50), 50, 50.0).document()]);
+    harness.store.close();
+    let whole = fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (bytes, damaged) in [(&flipped[..], whole.len() - kept), (&whole[..kept], 0)] {
+        fs::write(&file, bytes).unwrap();
+        harness.store = harness.open().unwrap();
+        let status = harness.status();
+        assert_eq!((status.damaged_bytes_total, status.torn_bytes_total), (damaged as u64, 0));
+        assert_eq!(harness.everything(), before);
+        harness.store.close();
+        assert_eq!(fs::read(&file).unwrap(), bytes, "it does not grow");
+        assert_eq!(harness.log_files().len(), 2);
+        fs::remove_file(harness.log_files().remove(1)).unwrap();
+    }
 }
 
 #[test]
@@ -104,6 +131,7 @@ fn damage_costs_one_block_and_is_told() {
         let mut bytes = whole.clone();
         bytes[byte] ^= 1 << bit;
         fs::write(&file, &bytes).unwrap();
+        harness.delete_derived();
         harness.store = harness.open().unwrap();
         let status = harness.status();
         assert_eq!((status.documents, status.damaged_stretches_total), (61, 1));
