@@ -104,7 +104,7 @@ fn a_torn_write_is_cut_off_at_every_length() {
 fn damage_costs_only_the_block_it_hits() {
     let log = TestLog::new();
     let mut opened = log.recover();
-    let batch: Vec<_> = documents(1).take(200).collect();
+    let batch: Vec<_> = documents(1).take(400).collect();
     let all = opened.append(&batch);
     let bytes = fs::read(path(&log, 1)).unwrap();
     let mut offsets: Vec<_> = all.iter().map(|(position, ..)| position.offset()).collect();
