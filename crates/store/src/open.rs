@@ -169,7 +169,7 @@ impl OpenSet {
 
     /// All traces in short, each as it is when its shard is looked at.
     pub(crate) fn list(&self) -> Vec<Listed> {
-        let mut listed = Vec::new();
+        let mut listed = Vec::with_capacity(self.size().traces);
         for shard in &self.shards {
             let shard = lock(shard);
             listed.extend(shard.traces.iter().filter_map(|(&id, trace)| trace.listed(id)));

@@ -19,7 +19,6 @@ use crate::live::LiveFile;
 use crate::locking::lock;
 use crate::log::{FileNumber, Position};
 use crate::manifest::ListedFile;
-use crate::open::Listed;
 use crate::query::is_large;
 use crate::replacing::{self, Trouble};
 use crate::settled::{
@@ -29,7 +28,7 @@ use crate::signal::Urgency;
 use crate::state::State;
 use crate::{StoreError, Tuning};
 
-use choose::{Choice, Wish, choose, is_open_for_long};
+use choose::{Wish, choose, is_open_for_long};
 
 mod choose;
 
@@ -207,7 +206,8 @@ fn make_room(state: &State, derived: &mut Derived) -> Result<(), Trouble> {
 pub(crate) fn checkpoint(state: &State, derived: &mut Derived) {
     let known = state.extent.known();
     let mut change = derived.change(&known);
-    change.replay_from = replay_from(derived, &known, &state.open.list());
+    let least_open = state.open.list().iter().map(|trace| trace.first).min();
+    change.replay_from = replay_from(derived, &known, least_open);
     if let Err(error) = derived::publish(state, derived, change, Vec::new()) {
         tracing::warn!(%error, "the manifest could not be brought up to date");
     }
@@ -222,9 +222,9 @@ pub(crate) fn tell_end(state: &State, derived: &mut Derived) {
     }
 }
 
-/// Everything before this place is in a settled file, when these traces stay open.
-fn replay_from(derived: &Derived, known: &Known, staying: &[Listed]) -> Position {
-    let least_staying = staying.iter().map(|trace| trace.first).min();
+/// Everything before this place is in a settled file, when traces stay open whose first document
+/// stands at `least_staying`.
+fn replay_from(derived: &Derived, known: &Known, least_staying: Option<Position>) -> Position {
     let bounds = [least_staying, derived.unread_from()];
     bounds.into_iter().flatten().fold(known.end, Position::min)
 }
@@ -245,8 +245,8 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
     let known = state.extent.known();
     let now = state.clock.instant();
     let unread_from = derived.unread_from();
-    let Choice { chosen, mut staying } =
-        choose(state.open.list(), wish, now, unread_from, &state.options);
+    let mut choice = choose(state.open.list(), wish, now, unread_from, &state.options);
+    let chosen = std::mem::take(&mut choice.chosen);
     if chosen.is_empty() {
         return Ok(0);
     }
@@ -262,7 +262,7 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
         let row = found.as_ref().and_then(|found| found.row);
         let whereabouts = Whereabouts::new(found, Some(&open));
         if wish == Wish::Due && is_costly(&whereabouts) && !is_open_for_long(&trace, now) {
-            staying.push(trace);
+            choice.keep(&trace);
             continue;
         }
         let Some(last) = whereabouts.open.last().map(|document| document.position) else {
@@ -276,7 +276,7 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
         return Ok(0);
     }
     let mut change = derived.change(&known);
-    change.replay_from = replay_from(derived, &known, &staying);
+    change.replay_from = replay_from(derived, &known, choice.least_staying);
     let mut added = Vec::new();
     for (home, batch) in batches.into_iter().filter(|(_, batch)| !batch.traces.is_empty()) {
         match write(state, derived, home, batch) {

@@ -32,8 +32,16 @@ pub(crate) enum Wish {
 pub(super) struct Choice {
     /// These settle, those first that were touched least lately.
     pub(super) chosen: Vec<Listed>,
-    /// These stay.
-    pub(super) staying: Vec<Listed>,
+    /// Where the first open document stands of all that stay.
+    pub(super) least_staying: Option<Position>,
+}
+
+impl Choice {
+    /// Lets a trace stay.
+    pub(super) fn keep(&mut self, trace: &Listed) {
+        let least = self.least_staying.map_or(trace.first, |least| least.min(trace.first));
+        self.least_staying = Some(least);
+    }
 }
 
 /// Chooses the traces that settle now; none when it is not worth it yet. When a part of the log is
@@ -55,11 +63,18 @@ pub(super) fn choose(
     let may_settle = |trace: &Listed| {
         unread_from.is_none_or(|unread| trace.last < unread) && (wish != Wish::Due || is_due(trace))
     };
-    let (mut chosen, mut staying): (Vec<_>, Vec<_>) = listed.into_iter().partition(may_settle);
+    // In place: the list has megabytes, and is looked through some times a second.
+    let (mut chosen, mut choice) = (listed, Choice::default());
+    chosen.retain(|trace| {
+        let may_settle = may_settle(trace);
+        if !may_settle {
+            choice.keep(trace);
+        }
+        may_settle
+    });
     let due: usize = chosen.iter().map(|trace| trace.documents).sum();
     if wish == Wish::Due && due < settle_documents.max(1) {
-        staying.append(&mut chosen);
-        return Choice { chosen, staying };
+        return Choice::default();
     }
     chosen.sort_unstable_by_key(|trace| (trace.touched, trace.first));
     let most_left = options.open_bytes / 100 * LEFT_PERCENT;
@@ -73,8 +88,8 @@ pub(super) fn choose(
         left = left.saturating_sub(trace.memory);
         count += 1;
     }
-    staying.extend(chosen.drain(count..));
-    Choice { chosen, staying }
+    chosen.drain(count..).for_each(|trace| choice.keep(&trace));
+    Choice { chosen, ..choice }
 }
 
 /// Whether a trace is to settle however much comes for it.
@@ -112,10 +127,15 @@ mod tests {
             traces.iter().map(of).collect()
         };
         let check = |traces: &[(u32, usize, u64, u64, u64)], wish, expect: &[u32]| {
-            let Choice { chosen, staying } = choose(listed(traces), wish, now, None, &options);
+            let Choice { chosen, least_staying } =
+                choose(listed(traces), wish, now, None, &options);
             let numbers: Vec<_> = chosen.iter().map(|trace| trace.first.offset()).collect();
             assert_eq!(numbers, expect, "{traces:?} {wish:?}");
-            assert_eq!(chosen.len() + staying.len(), traces.len());
+            let stays = |trace: &&(u32, _, _, _, _)| !numbers.contains(&trace.0);
+            let least = traces.iter().filter(stays).map(|trace| trace.0).min();
+            if !chosen.is_empty() {
+                assert_eq!(least_staying.map(Position::offset), least, "{traces:?} {wish:?}");
+            }
         };
         use Wish::{Due, Everything, Memory};
         check(&[], Everything, &[]);
