@@ -120,14 +120,15 @@ impl Ledger {
 
     /// Makes all documents of calls doubtful that `doubt` picks. Gives their number.
     pub(super) fn doubt(&mut self, doubt: impl Fn(&Call) -> bool) -> u64 {
-        let slots: Vec<_> =
-            self.calls.values().filter(|call| doubt(call)).map(|call| call.slots.clone()).collect();
         let mut doubted = 0;
-        for slot in slots.into_iter().flatten() {
-            let states = usize::try_from(slot).ok().and_then(|slot| self.states.get_mut(slot));
-            for state in states.into_iter().flatten().filter(|state| **state == State::Stored) {
-                *state = State::Doubtful;
-                doubted += 1;
+        for sending in self.of_calls(doubt) {
+            // Of two documents with the same bytes one was found, and nobody knows which.
+            let other = self.twin(sending).filter(|_| self.state(sending) == State::Absent);
+            for sending in [Some(sending), other].into_iter().flatten() {
+                if self.state(sending) == State::Stored {
+                    self.set(sending, State::Doubtful);
+                    doubted += 1;
+                }
             }
         }
         doubted
@@ -140,25 +141,45 @@ impl Ledger {
     pub(super) fn expire(&mut self, first_file: u64) -> u64 {
         self.first_file = first_file;
         self.doubt(|call| call.places.start.0 < first_file);
-        let is_gone = |call: &&Call| call.places.end.0 < first_file;
-        let gone: Vec<_> =
-            self.calls.values().filter(is_gone).map(|call| call.slots.clone()).collect();
         let mut expired = 0;
-        for slot in gone.into_iter().flatten() {
-            let states = usize::try_from(slot).ok().and_then(|slot| self.states.get_mut(slot));
-            for state in states.into_iter().flatten().filter(|state| **state == State::Doubtful) {
-                *state = State::Expired;
+        for sending in self.of_calls(|call| call.places.end.0 < first_file) {
+            // What was found may have been the other one, and stand in a later file.
+            let may_be_other = |other| self.state(other) == State::Absent && !self.is_gone(other);
+            let is_sure = !self.twin(sending).is_some_and(may_be_other);
+            if self.state(sending) == State::Doubtful && is_sure {
+                self.set(sending, State::Expired);
                 expired += 1;
             }
         }
         expired
     }
 
+    /// The other document with the same bytes, if it was sent.
+    fn twin(&self, sending: Sending) -> Option<Sending> {
+        let is_sent = |twin: &Sending| twin.slot < self.next_slot() && self.place(*twin).is_some();
+        sending.twin().filter(is_sent)
+    }
+
+    /// Whether all that a document's call wrote has been dropped.
+    fn is_gone(&self, sending: Sending) -> bool {
+        self.call_of(sending).is_none_or(|call| call.places.end.0 < self.first_file)
+    }
+
+    fn call_of(&self, sending: Sending) -> Option<&Call> {
+        let (_, call) = self.calls.range(..=sending.slot).next_back()?;
+        Some(call)
+    }
+
+    /// What was sent in the calls that `picks` picks.
+    fn of_calls(&self, picks: impl Fn(&Call) -> bool) -> Vec<Sending> {
+        let calls = self.calls.values().filter(|call| picks(call));
+        calls.flat_map(|call| call.slots.clone()).flat_map(|slot| self.plan.of_slot(slot)).collect()
+    }
+
     /// What a document is that was in doubt and is not there.
     pub(super) fn missing(&self, sending: Sending) -> State {
-        let call = self.calls.range(..=sending.slot).next_back();
-        match call {
-            Some((_, call)) if call.places.start.0 < self.first_file => State::Expired,
+        match self.call_of(sending) {
+            Some(call) if call.places.start.0 < self.first_file => State::Expired,
             _ => State::Absent,
         }
     }
@@ -171,6 +192,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::crash::plan::Part;
 
     #[test]
     fn knows_every_document_of_its_calls() {
@@ -227,6 +249,37 @@ mod tests {
         check(2, State::Doubtful, State::Expired);
         check(3, State::Stored, State::Absent);
         check(4, State::Doubtful, State::Absent);
+    }
+
+    #[test]
+    fn of_two_documents_with_the_same_bytes_either_may_be_the_one_that_was_found() {
+        let plan = Plan::new(3, Duration::from_secs(1_795_334_983));
+        let mut sendings = (0..100).flat_map(|trace| plan.of_trace(trace));
+        let again = sendings.find(|sending| sending.part == Part::OrdersAgain).expect("some");
+        let first = again.twin().expect("the first");
+        assert_eq!(plan.text(first.trace, first.part), plan.text(again.trace, again.part));
+        assert_eq!((first.twin(), plan.of_slot(first.slot).contains(&first)), (Some(again), true));
+        let ledger = || {
+            let mut ledger = Ledger::new(plan);
+            let call = |slot: u64| Call {
+                slots: slot..slot + 1,
+                acknowledged: None,
+                places: (slot, 0)..(slot, 9),
+            };
+            ledger.add((0..again.slot + 1).map(call).collect());
+            // One was found, and taken for the first.
+            ledger.set(first, State::Stored);
+            ledger.set(again, State::Absent);
+            ledger
+        };
+        let mut doubted = ledger();
+        assert_eq!(doubted.doubt(|call| call.places.start.0 == again.slot), 1);
+        assert_eq!(doubted.state(first), State::Doubtful);
+        let mut expired = ledger();
+        expired.expire(first.slot + 1);
+        assert_eq!(expired.state(first), State::Doubtful);
+        expired.expire(again.slot + 1);
+        assert_eq!(expired.state(first), State::Expired);
     }
 
     #[test]

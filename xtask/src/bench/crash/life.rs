@@ -263,6 +263,7 @@ impl Life {
                 depth,
                 recent,
                 is_damaged: mode == Mode::FlipLog,
+                is_dropping: self.is_dropping,
             };
             match check.run(random) {
                 Err(_) if self.is_dropping && self.oldest_file()? > oldest => {}

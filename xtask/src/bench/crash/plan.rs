@@ -52,6 +52,22 @@ pub(super) struct Sending {
     pub(super) slot: u64,
 }
 
+impl Sending {
+    /// The other document with the same bytes; of a trace that has it, or might have.
+    pub(super) fn twin(self) -> Option<Self> {
+        match self.part {
+            Part::Orders => {
+                Some(Self { part: Part::OrdersAgain, slot: self.slot + REPEATED_AFTER, ..self })
+            }
+            Part::OrdersAgain => {
+                let slot = self.slot.checked_sub(REPEATED_AFTER)?;
+                Some(Self { part: Part::Orders, slot, ..self })
+            }
+            Part::Opened | Part::Front | Part::Payments => None,
+        }
+    }
+}
+
 /// All documents that ever are sent to one data directory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {

@@ -131,6 +131,25 @@ pub(super) fn traces_of(ledger: &Ledger, service: usize) -> Bounds {
     bounds
 }
 
+/// Traces that count twice for a service at most: a segment that has settled was lost, and the same
+/// came once more. What it counted for cannot be taken back, and the new one counts besides; see
+/// docs/semantics.md.
+pub(super) fn counted_again(ledger: &Ledger, service: usize) -> u64 {
+    let is_again = |trace: &u64| {
+        let mut sendings = ledger.plan.of_trace(*trace).into_iter();
+        sendings.any(|again| {
+            again.part == Part::OrdersAgain
+                && again.part.service() == service
+                && ledger.state(again) != State::Absent
+                && again.twin().is_some_and(|first| {
+                    matches!(ledger.state(first), State::Doubtful | State::Expired)
+                })
+        })
+    };
+    let count = (0..ledger.next_slot()).filter(is_again).count();
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// The node that the service graph must have for a service, where all documents are known.
 pub(super) fn expected_node(ledger: &Ledger, service: usize) -> Node {
     let mut node = Node { requests: 0, faults: 0, response_time: 0.0 };

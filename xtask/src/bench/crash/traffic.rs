@@ -160,7 +160,9 @@ impl Traffic<'_> {
             let acknowledged = known + progress.acknowledged_slots.load(Ordering::SeqCst);
             let least = if self.fate == Fate::Dropped { 0 } else { acknowledged };
             let answer = questions::service_counts(&mut connection, &self.plan);
-            let most = progress.next_slot.load(Ordering::SeqCst);
+            // Where retention drops segments, the same that come once more count besides.
+            let sent = progress.next_slot.load(Ordering::SeqCst);
+            let most = if self.fate == Fate::Dropped { u64::MAX } else { sent };
             match answer {
                 Ok(counts) => {
                     let count = counts.get("orders").map_or(0, |node| node.requests);
