@@ -78,11 +78,13 @@ impl TraceSearch<'_> {
         loop {
             let candidates = self.candidates(store, &conditions, &may_match, &page)?;
             page.scanned += candidates.scanned;
-            for summary in &candidates.summaries {
+            for (place, summary) in candidates.summaries.iter().enumerate() {
                 to_read -= 1;
                 page.traces.extend(self.look_at(store, summary)?);
                 if page.traces.len() >= self.limit || to_read == 0 {
-                    page.next = Some(Cursor { time: summary.time, id: summary.id });
+                    let is_last = place + 1 == candidates.summaries.len();
+                    let here = Cursor { time: summary.time, id: summary.id };
+                    page.next = if is_last { candidates.next } else { Some(here) };
                     return Ok(page);
                 }
             }
