@@ -7,12 +7,12 @@ use std::sync::Arc;
 use roentgen_model::Timestamp;
 use roentgen_ops::Clock;
 use roentgen_store::TraceStore;
+use roentgen_udp::KernelDrops;
 
 use crate::counters::Counters;
 use crate::intake::{Intake, epoch_time};
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
-use crate::udp::KernelDrops;
 use crate::work_pool::WorkPool;
 
 /// The parts of a running server that requests use.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::address::reachable;
+use roentgen_ops::reachable;
 
 /// What the AWS CLI insists on; any value will do.
 const AWS_CLI_OPTIONS: &str = "--region us-east-1 --no-sign-request";

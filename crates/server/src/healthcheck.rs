@@ -1,31 +1,15 @@
 //! `roentgen healthcheck`: asks a running server whether it is well, for images without curl.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use anyhow::{Context as _, bail};
-use roentgen_ops::Environment;
+use roentgen_ops::{Environment, ask_health, reachable, resolve};
 
-use crate::address::{reachable, resolve};
 use crate::cli::{HealthcheckArgs, ServeArgs};
 use crate::config::Config;
 
-/// How long each step may take; container runtimes give a check some seconds.
-const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The most that is read of the answer; the status line is all that counts.
-const MAX_ANSWER_BYTES: u64 = 4096;
-
 /// Fails unless the server answers `GET /healthz` with 200.
 pub fn healthcheck(args: &HealthcheckArgs, environment: &dyn Environment) -> anyhow::Result<()> {
-    let address = target(args, environment)?;
-    let answer = ask(address).with_context(|| format!("no answer from {address}"))?;
-    let status = answer.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) != Some("200") {
-        bail!("{address} is not well: {status}");
-    }
-    Ok(())
+    Ok(ask_health(target(args, environment)?)?)
 }
 
 /// The address as it was given, else the one that a server started with this environment and
@@ -39,17 +23,6 @@ fn target(args: &HealthcheckArgs, environment: &dyn Environment) -> anyhow::Resu
         }
     };
     Ok(reachable(resolve(&asked)?))
-}
-
-fn ask(address: SocketAddr) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! (`xray`), are checked by one `intake`, and go to the store. The API and the console's own API
 //! (`console_api`) read from it. The rest is how a process is started, watched and stopped.
 
-mod address;
 mod app;
 mod banner;
 mod cli;
@@ -30,7 +29,6 @@ mod udp;
 mod work_pool;
 mod xray;
 
-pub use address::AddressError;
 pub use cli::{
     CheckArgs, Cli, Command, DataDirArgs, ExportArgs, ExportFormat, HealthcheckArgs, ImportArgs,
     RebuildArgs, SampleTrafficArgs, ServeArgs, SnapshotArgs, StoreArgs, StoreTool,

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
+use roentgen_ops::{AddressError, resolve};
+use roentgen_udp::take_both_families;
 use socket2::{Domain, Protocol, Socket, Type};
-
-use crate::address::{AddressError, resolve};
 
 /// Segments come in bursts; 8 MiB hold some thousand datagrams. The kernel gives what its own
 /// limit (`net.core.rmem_max`) allows.
@@ -81,7 +81,8 @@ impl Sockets {
         };
         let tcp = bind_tcp(asked).map_err(failed("TCP", asked))?;
         let address = tcp.local_addr().map_err(failed("TCP", asked))?;
-        let udp = bind_udp(address).map_err(failed("UDP", address))?;
+        let udp = roentgen_udp::bind(address, UDP_RECEIVE_BUFFER_BYTES)
+            .map_err(failed("UDP", address))?;
         Ok(Self { address, tcp, udp })
     }
 }
@@ -95,24 +96,6 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(TCP_BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
-}
-
-fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    take_both_families(&socket, address)?;
-    if let Err(e) = socket.set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES) {
-        tracing::warn!(error = %e, "the receive buffer for segments keeps its small default size");
-    }
-    socket.bind(&address.into())?;
-    Ok(socket.into())
-}
-
-/// `[::]` takes IPv4 as well: the SDKs for Python, Node and Ruby know nothing else.
-fn take_both_families(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -163,13 +163,25 @@ pub(crate) fn render(app: &App) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use std::net::UdpSocket;
+
+    use roentgen_udp::KernelDrops;
+
     use super::*;
-    use crate::udp::KernelDrops;
 
     #[test]
     fn what_the_kernel_dropped_is_told() {
         let directory = tempfile::TempDir::new().unwrap();
-        let (drops, expect) = KernelDrops::of_full_socket("127.0.0.1:0").unwrap();
+        let (socket, other) =
+            (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 10).unwrap();
+        let drops = KernelDrops::of(&socket);
+        // Loopback puts a datagram into the buffer, or drops it, before sending returns.
+        for _ in 0..100 {
+            other.send_to(&[0; 1_000], socket.local_addr().unwrap()).unwrap();
+        }
+        let expect = drops.total();
+        assert!((1..100).contains(&expect), "{expect}");
         let app = App { kernel_drops: Arc::new(drops), ..App::for_tests(directory.path()) };
         let line = format!("\nroentgen_udp_dropped_datagrams_total {expect}\n");
         let text = render(&app);

@@ -10,9 +10,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use roentgen_load::{Progress, Settings};
 use roentgen_model::{Micros, Timestamp};
-use roentgen_ops::{Clock, ShutdownSignals, SystemClock};
+use roentgen_ops::{Clock, ShutdownSignals, SystemClock, reachable, resolve};
 
-use crate::address::{reachable, resolve};
 use crate::cli::SampleTrafficArgs;
 
 /// How long the console's button lets the shop run.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use roentgen_ops::{Clock, Metrics};
 use roentgen_store::{EmbeddedStore, SettingsError, StoreError, TraceStore};
+use roentgen_udp::KernelDrops;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
@@ -20,7 +21,7 @@ use crate::intake::{Intake, epoch_time};
 use crate::listen::{ListenError, Sockets};
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
-use crate::udp::{KernelDrops, UdpReceiver};
+use crate::udp::UdpReceiver;
 use crate::work_pool::WorkPool;
 
 /// Look-ups of traces that run at a time. More than there are processors, since some wait for the

@@ -18,27 +18,23 @@ use std::time::{Duration, Instant};
 use roentgen_ops::Clock;
 use roentgen_protocol::split_datagram;
 use roentgen_store::StoreError;
-use rustix::net::{RecvFlags, recv};
-use socket2::SockRef;
+use roentgen_udp::{Alarm, KernelDrops, MOST_DATAGRAMS, Receiver, Waker, alarm, buffer_bytes};
 
 use crate::counters::{Counters, Loss, Source};
 use crate::intake::{Arrival, Intake};
 
 mod batch;
 mod hand_over;
-mod kernel_drops;
-
-pub(crate) use kernel_drops::KernelDrops;
 
 use batch::Batch;
 use hand_over::HandOver;
 
-/// How often a receiver that gets nothing looks whether it shall stop.
-const STOP_CHECK_PERIOD: Duration = Duration::from_millis(100);
-
 /// How long datagrams gather in the kernel after the first of a batch, so that the threads are not
 /// woken for each of them. A millisecond of 50,000 a second takes a seventieth of a buffer of 8 MB.
 const GATHERING: Duration = Duration::from_millis(1);
+
+/// Calls in a row before there is a look at the wish to stop; 2,048 datagrams.
+const MOST_CALLS: usize = 64;
 
 /// Most datagrams that are still read once the receiver shall stop: what the kernel may hold, but
 /// not what goes on coming.
@@ -55,6 +51,7 @@ const DROPS_CHECK_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct UdpReceiver {
     stop: Arc<AtomicBool>,
+    waker: Waker,
     hand_over: Arc<HandOver>,
     receiver: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
@@ -73,7 +70,7 @@ impl UdpReceiver {
     /// Starts to receive.
     ///
     /// # Errors
-    /// When the operating system refuses a thread or a time limit for reading.
+    /// When the operating system refuses a thread or a file descriptor.
     pub(crate) fn start(
         socket: UdpSocket,
         drops: Arc<KernelDrops>,
@@ -81,10 +78,9 @@ impl UdpReceiver {
         counters: Arc<Counters>,
         clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
-        socket.set_read_timeout(Some(STOP_CHECK_PERIOD))?;
         // What the kernel gave may be much less than was asked; twice of it on Linux, as it counts.
-        let buffer_bytes = SockRef::from(&socket).recv_buffer_size()?;
-        tracing::info!(buffer_bytes, "receiving segments");
+        tracing::info!(buffer_bytes = buffer_bytes(&socket)?, "receiving segments");
+        let (waker, alarm) = alarm()?;
         let stop = Arc::new(AtomicBool::new(false));
         let hand_over = Arc::new(HandOver::default());
         let worker = Worker { intake, counters, drops, clock };
@@ -100,14 +96,15 @@ impl UdpReceiver {
             let (hand_over, stop) = (Arc::clone(&hand_over), Arc::clone(&stop));
             thread::Builder::new()
                 .name("udp-receiver".to_owned())
-                .spawn(move || receive(&socket, &hand_over, &worker.intake, &stop))?
+                .spawn(move || receive(socket, alarm, &hand_over, &worker.intake, &stop))?
         };
-        Ok(Self { stop, hand_over, receiver, workers })
+        Ok(Self { stop, waker, hand_over, receiver, workers })
     }
 
     /// Reads what the kernel still holds, hands it to the store, then ends. Blocks for a moment.
     pub(crate) fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
         join(self.receiver);
         self.hand_over.close();
         self.workers.into_iter().for_each(join);
@@ -122,70 +119,79 @@ fn join(thread: JoinHandle<()>) {
 }
 
 /// The receiving thread.
-fn receive(socket: &UdpSocket, hand_over: &HandOver, intake: &Intake, stop: &AtomicBool) {
+fn receive(
+    socket: UdpSocket,
+    alarm: Alarm,
+    hand_over: &HandOver,
+    intake: &Intake,
+    stop: &AtomicBool,
+) {
+    let mut receiver = Receiver::new(socket, alarm);
+    let mut filling = Filling { hand_over, batch: None };
     let mut last_datagrams = LAST_DATAGRAMS;
-    while last_datagrams > 0 {
-        let is_stopping = stop.load(Ordering::Relaxed);
-        let mut batch = hand_over.empty_batch();
-        let filled = fill(socket, &mut batch, || is_stopping || hand_over.is_batch_wanted());
-        let count = batch.len();
-        if is_stopping {
-            last_datagrams = last_datagrams.saturating_sub(count.max(1));
-        }
-        if count > 0 {
-            hand_over.hand_over(batch);
-        } else {
-            hand_over.give_back(batch);
-        }
-        match filled {
-            Ok(()) => {}
-            Err(error) if is_timeout(&error) => {
-                // Nothing for a while, so after the wish to stop nothing is left behind.
-                if is_stopping {
-                    return;
-                }
-            }
-            Err(error) => {
-                // Such as a port-unreachable message for another socket's datagram.
-                if let Some(held_back) = intake.warning_due("udp_receive") {
-                    tracing::warn!(%error, held_back, "reading a datagram failed");
-                }
-            }
-        }
-    }
-}
-
-/// Waits for a datagram, lets more gather, and reads all there are, until the batch is full or
-/// wanted.
-///
-/// # Errors
-/// When there was none for a while, or one could not be read; what was read before is in the batch.
-fn fill(socket: &UdpSocket, batch: &mut Batch, is_wanted: impl Fn() -> bool) -> io::Result<()> {
-    let length = socket.recv(batch.room())?;
-    batch.add(length);
     loop {
-        thread::sleep(GATHERING);
-        read_all(socket, batch)?;
-        if batch.is_full() || is_wanted() {
-            return Ok(());
+        // Before reading, so that what was sent before the wish to stop is read.
+        let is_stopping = stop.load(Ordering::Acquire);
+        let outcome = read_all(&mut receiver, &mut filling);
+        let count = *outcome.as_ref().unwrap_or(&0);
+        if is_stopping {
+            last_datagrams = last_datagrams.saturating_sub(count);
+            if count == 0 || last_datagrams == 0 {
+                return filling.hand_over();
+            }
+            continue;
+        }
+        let outcome = match outcome {
+            Ok(_) if filling.batch.is_none() => receiver.wait(None),
+            outcome => outcome.map(|_| ()),
+        };
+        if let Err(error) = outcome
+            && let Some(held_back) = intake.warning_due("udp_receive")
+        {
+            tracing::warn!(%error, held_back, "reading datagrams failed");
+        }
+        if filling.batch.is_some() && hand_over.is_batch_wanted() {
+            filling.hand_over();
+        } else {
+            // After waiting, too: others follow the first one.
+            thread::sleep(GATHERING);
         }
     }
 }
 
-/// Reads all datagrams there are, as long as there is room.
-fn read_all(socket: &UdpSocket, batch: &mut Batch) -> io::Result<()> {
-    while !batch.is_full() {
-        match recv(socket, batch.room(), RecvFlags::DONTWAIT).map_err(io::Error::from) {
-            Ok((length, _)) => batch.add(length),
-            Err(error) if is_timeout(&error) => break,
-            Err(error) => return Err(error),
+/// Reads the datagrams that are there; gives how many.
+fn read_all(receiver: &mut Receiver, filling: &mut Filling<'_>) -> io::Result<usize> {
+    let mut count = 0;
+    for _ in 0..MOST_CALLS {
+        let datagrams = receiver.receive()?;
+        datagrams.iter().for_each(|datagram| filling.add(datagram));
+        count += datagrams.len();
+        if datagrams.len() < MOST_DATAGRAMS {
+            break;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+/// The batch that is filled, once there is something to put into it.
+struct Filling<'a> {
+    hand_over: &'a HandOver,
+    batch: Option<Batch>,
+}
+
+impl Filling<'_> {
+    fn add(&mut self, datagram: &[u8]) {
+        if self.batch.as_ref().is_some_and(Batch::is_full) {
+            self.hand_over();
+        }
+        self.batch.get_or_insert_with(|| self.hand_over.empty_batch()).add(datagram);
+    }
+
+    fn hand_over(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            self.hand_over.hand_over(batch);
+        }
+    }
 }
 
 impl Worker {
@@ -301,13 +307,13 @@ mod tests {
     /// there and ends.
     fn received(datagrams: &[&[u8]]) -> Vec<Batch> {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(STOP_CHECK_PERIOD)).unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         for datagram in datagrams {
             sender.send_to(datagram, socket.local_addr().unwrap()).unwrap();
         }
         let hand_over = HandOver::default();
-        receive(&socket, &hand_over, &worker().intake, &AtomicBool::new(true));
+        let (_waker, alarm) = alarm().unwrap();
+        receive(socket, alarm, &hand_over, &worker().intake, &AtomicBool::new(true));
         hand_over.close();
         std::iter::from_fn(|| hand_over.full_batch()).collect()
     }

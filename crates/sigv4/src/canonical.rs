@@ -2,7 +2,6 @@
 //! both ends hash the same bytes.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use sha2::{Digest as _, Sha256};
@@ -75,9 +74,10 @@ pub(crate) fn lower_case(name: &str) -> Cow<'_, str> {
 
 /// In lower-case hexadecimal digits, as SigV4 writes every hash.
 pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a String does not fail");
-    }
+    text.reserve(2 * bytes.len());
+    // Digit by digit: through `write!` these were a third of the cost of a signature.
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
 }
 
 /// Without `.`, `..` and doubled slashes, and then encoded *as it was sent*: a path that had to be

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("roentgen-sampling", &[]),
     ("roentgen-ops", &[]),
     ("roentgen-sigv4", &[]),
+    ("roentgen-udp", &[]),
     ("roentgen-console", &[]),
     ("roentgen-filter", &["roentgen-model"]),
     ("roentgen-protocol", &["roentgen-model"]),
@@ -21,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("roentgen-load", &["roentgen-model", "roentgen-protocol", "roentgen-sigv4"]),
     ("roentgen-store", &["roentgen-model", "roentgen-filter", "roentgen-ops"]),
     ("roentgen-export", &["roentgen-model", "roentgen-ops", "roentgen-store"]),
-    ("roentgen-daemon", &["roentgen-protocol", "roentgen-sigv4", "roentgen-ops"]),
+    ("roentgen-daemon", &["roentgen-protocol", "roentgen-sigv4", "roentgen-ops", "roentgen-udp"]),
     ("roentgen-sdk", &["roentgen-model", "roentgen-protocol", "roentgen-sampling"]),
     (
         "roentgen-server",
@@ -38,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "roentgen-sampling",
             "roentgen-sigv4",
             "roentgen-store",
+            "roentgen-udp",
         ],
     ),
     // It sees the product from outside, so that building a task does not build the product.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use roentgen_model::Timestamp;
+use roentgen_ops::reachable;
 use serde::Serialize;
 
-use crate::address::reachable;
 use crate::app::App;
 
 /// How the server is.

@@ -22,16 +22,14 @@ impl Batch {
         Self { bytes: vec![0; BATCH_BYTES], ends: Vec::new() }
     }
 
-    /// Where the next datagram may be written: room for the largest one, unless it is full.
-    pub(super) fn room(&mut self) -> &mut [u8] {
-        let end = self.end();
-        self.bytes.get_mut(end..).unwrap_or_default()
-    }
-
-    /// Adds the datagram that was written at the beginning of the room.
-    pub(super) fn add(&mut self, length: usize) {
-        let end = (self.end() + length).min(self.bytes.len());
-        self.ends.push(end);
+    /// Adds a datagram. There is room for the largest one, unless it is full.
+    pub(super) fn add(&mut self, datagram: &[u8]) {
+        let begin = self.end();
+        let free = self.bytes.get_mut(begin..).unwrap_or_default();
+        if let Some(place) = free.get_mut(..datagram.len()) {
+            place.copy_from_slice(datagram);
+            self.ends.push(begin + datagram.len());
+        }
     }
 
     /// Whether there is no room for one more of any length.
@@ -64,18 +62,13 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn add(batch: &mut Batch, datagram: &[u8]) {
-        batch.room()[..datagram.len()].copy_from_slice(datagram);
-        batch.add(datagram.len());
-    }
-
     #[test]
     fn datagrams_come_out_as_they_went_in() {
         let mut batch = Batch::new();
         for round in 0..2 {
             assert_eq!((batch.len(), batch.datagrams().count()), (0, 0), "{round}");
             let datagrams: [&[u8]; 4] = [b"one", b"", b"two", b"\0"];
-            datagrams.iter().for_each(|datagram| add(&mut batch, datagram));
+            datagrams.iter().for_each(|datagram| batch.add(datagram));
             assert_eq!(batch.datagrams().collect::<Vec<_>>(), datagrams);
             batch.clear();
         }
@@ -86,8 +79,7 @@ mod tests {
         let mut batch = Batch::new();
         let largest = vec![7; MAX_DATAGRAM_BYTES];
         while !batch.is_full() {
-            assert!(batch.room().len() >= MAX_DATAGRAM_BYTES);
-            add(&mut batch, &largest);
+            batch.add(&largest);
         }
         assert_eq!(batch.len(), BATCH_BYTES / MAX_DATAGRAM_BYTES);
         assert!(batch.datagrams().all(|datagram| datagram == largest));
@@ -97,7 +89,7 @@ mod tests {
     fn small_datagrams_are_bounded_in_number() {
         let mut batch = Batch::new();
         while !batch.is_full() {
-            add(&mut batch, b"");
+            batch.add(b"");
         }
         assert_eq!(batch.len(), BATCH_DATAGRAMS);
     }

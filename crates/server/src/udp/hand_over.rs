@@ -108,8 +108,7 @@ mod tests {
 
     fn batch_of(datagram: u8, hand_over: &HandOver) -> Batch {
         let mut batch = hand_over.empty_batch();
-        batch.room()[0] = datagram;
-        batch.add(1);
+        batch.add(&[datagram]);
         batch
     }
 

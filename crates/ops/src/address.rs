@@ -16,7 +16,10 @@ pub struct AddressError {
 }
 
 /// The first address of `host:port`. Asks the resolver, so it may block.
-pub(crate) fn resolve(text: &str) -> Result<SocketAddr, AddressError> {
+///
+/// # Errors
+/// When there is none.
+pub fn resolve(text: &str) -> Result<SocketAddr, AddressError> {
     let first = text.to_socket_addrs().and_then(|mut addresses| {
         let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         addresses.next().ok_or_else(none)
@@ -26,7 +29,7 @@ pub(crate) fn resolve(text: &str) -> Result<SocketAddr, AddressError> {
 
 /// The address at which a server on this machine is reached; one that listens everywhere is
 /// reached by loopback.
-pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),

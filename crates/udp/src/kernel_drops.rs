@@ -17,7 +17,7 @@ const DROPS_COLUMN: usize = 12;
 
 /// The drops of one socket.
 #[derive(Debug)]
-pub(crate) struct KernelDrops {
+pub struct KernelDrops {
     /// What the kernel lists the socket by; `None` where it does not.
     inode: Option<u64>,
     seen: Mutex<Seen>,
@@ -34,12 +34,12 @@ struct Seen {
 
 impl KernelDrops {
     /// The drops of this socket since it was made.
-    pub(crate) fn of(socket: &UdpSocket) -> Self {
+    pub fn of(socket: &UdpSocket) -> Self {
         Self { inode: inode(socket), seen: Mutex::default() }
     }
 
     /// How many datagrams were dropped up to now; 0 where the kernel does not tell.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         let now = self.inode.and_then(read_drops);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(now) = now {
@@ -49,7 +49,7 @@ impl KernelDrops {
     }
 
     /// How many of them were not told by an earlier call of this.
-    pub(crate) fn news(&self) -> u64 {
+    pub fn news(&self) -> u64 {
         let total = self.total();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let news = total.saturating_sub(seen.told);
@@ -92,27 +92,6 @@ fn drops_in(table: &str, inode: u64) -> Option<u32> {
     })
 }
 
-#[cfg(all(test, target_os = "linux"))]
-impl KernelDrops {
-    /// Those of a socket that nobody reads; gives how many there are.
-    pub(crate) fn of_full_socket(address: &str) -> std::io::Result<(Self, u64)> {
-        let (socket, other) = (UdpSocket::bind(address)?, UdpSocket::bind(address)?);
-        socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 10)?;
-        socket.set_nonblocking(true)?;
-        let drops = Self::of(&socket);
-        assert_eq!((drops.total(), drops.news()), (0, 0));
-        // Loopback puts a datagram into the buffer, or drops it, before sending returns.
-        for _ in 0..100 {
-            other.send_to(&[0; 1_000], socket.local_addr()?)?;
-        }
-        assert!(drops.total() > 0);
-        let received = std::iter::from_fn(|| socket.recv(&mut [0; 1_000]).ok()).count();
-        assert!(received > 0);
-        // The kernel forgets the count with the socket; ours stays.
-        Ok((drops, 100 - received as u64))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,13 +120,32 @@ mod tests {
     }
 
     #[cfg(target_os = "linux")]
+    /// Those of a socket that nobody reads; gives how many there are.
+    fn of_full_socket(address: &str) -> std::io::Result<(KernelDrops, u64)> {
+        let (socket, other) = (UdpSocket::bind(address)?, UdpSocket::bind(address)?);
+        socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 10)?;
+        socket.set_nonblocking(true)?;
+        let drops = KernelDrops::of(&socket);
+        assert_eq!((drops.total(), drops.news()), (0, 0));
+        // Loopback puts a datagram into the buffer, or drops it, before sending returns.
+        for _ in 0..100 {
+            other.send_to(&[0; 1_000], socket.local_addr()?)?;
+        }
+        assert!(drops.total() > 0);
+        let received = std::iter::from_fn(|| socket.recv(&mut [0; 1_000]).ok()).count();
+        assert!(received > 0);
+        // The kernel forgets the count with the socket; ours stays.
+        Ok((drops, 100 - received as u64))
+    }
+
+    #[cfg(target_os = "linux")]
     #[test]
     fn what_a_full_buffer_loses_is_counted() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             // A machine may have no IPv6.
-            let Ok((drops, expect)) = KernelDrops::of_full_socket(address) else { continue };
+            let Ok((drops, expect)) = of_full_socket(address) else { continue };
             assert_eq!((drops.total(), drops.news(), drops.news()), (expect, expect, 0));
         }
-        assert!(KernelDrops::of_full_socket("127.0.0.1:0").is_ok());
+        assert!(of_full_socket("127.0.0.1:0").is_ok());
     }
 }
