@@ -1,0 +1,455 @@
+//! What an answer to PutTraceSegments means: the batch is taken, to be tried again, or refused; and
+//! how that reads in the log, which follows the official daemon.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::retry::retry_after;
+use super::unprocessed::Unprocessed;
+use crate::tally::ConnectionErrors;
+use crate::upstream::{Answer, FailureKind, UpstreamError};
+
+/// Most of an answer that is read. Fifty refusals have some 15 KB.
+pub(super) const MOST_ANSWER_BYTES: usize = 256 << 10;
+
+/// Most characters of a message of the destination that get into the log.
+const MOST_MESSAGE_CHARACTERS: usize = 300;
+
+/// Codes after which the AWS SDKs try again whatever the status is. The first three ask for new
+/// credentials, which the identity has by then.
+const RETRYABLE_CODES: &[&str] = &[
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+/// The errors that PutTraceSegments declares; the SDK prints them without `api error`.
+const DECLARED_CODES: &[&str] = &["InvalidRequestException", "ThrottledException"];
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The destination has the batch, but for these documents.
+    Taken(Vec<Unprocessed>),
+    Failed(Failure),
+}
+
+/// Why a batch was not taken.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// As the official daemon words it, without the name of the operation.
+    text: String,
+    pub(super) then: Then,
+    sort: Sort,
+}
+
+/// What to do about a batch that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The destination may take it later, after this pause if it asks for one.
+    TryAgain(Option<Duration>),
+    /// It does not take it from us: wrong credentials. Trying at once is of no use, keeping is.
+    KeepForLater,
+    /// It never will.
+    GiveUp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    NoAnswer(FailureKind),
+    Status(StatusCode),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply {
+    unprocessed_trace_segments: Option<Vec<Option<Unprocessed>>>,
+}
+
+/// An error as the service and what stands before it write them.
+#[derive(Default, Deserialize)]
+struct ErrorReply {
+    #[serde(rename = "__type")]
+    kind: Option<String>,
+    #[serde(alias = "Code")]
+    code: Option<String>,
+    #[serde(alias = "Message", alias = "errorMessage")]
+    message: Option<String>,
+}
+
+impl Failure {
+    /// The text after `Sending segment batch failed with: `, of the last of `attempts`.
+    pub(super) fn describe(&self, attempts: u32) -> String {
+        let exceeded = match self.then {
+            Then::TryAgain(_) => format!("exceeded maximum number of attempts, {attempts}, "),
+            _ => String::new(),
+        };
+        format!("operation error XRay: PutTraceSegments, {exceeded}{}", self.text)
+    }
+
+    /// The text without operation and attempts.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Counts the failure where it belongs.
+    pub(super) fn count(&self, errors: &ConnectionErrors) {
+        let counter = match self.sort {
+            Sort::NoAnswer(FailureKind::Timeout) => &errors.timeout,
+            Sort::NoAnswer(FailureKind::ConnectionRefused) => &errors.connection_refused,
+            Sort::NoAnswer(FailureKind::UnknownHost) => &errors.unknown_host,
+            Sort::Status(status) if status.is_client_error() => &errors.http_4xx,
+            Sort::Status(status) if status.is_server_error() => &errors.http_5xx,
+            Sort::NoAnswer(FailureKind::Credentials | FailureKind::Other) | Sort::Status(_) => {
+                &errors.other
+            }
+        };
+        counter.increment();
+    }
+}
+
+/// Reads an answer, or none. `url` is where the request went.
+pub(super) fn judge(
+    result: Result<Answer, UpstreamError>,
+    url: impl FnOnce() -> String,
+    now: SystemTime,
+) -> Verdict {
+    match result {
+        Ok(answer) if answer.status.is_success() => judge_success(&answer),
+        Ok(answer) => Verdict::Failed(judge_error(&answer, now)),
+        Err(error) => Verdict::Failed(judge_silence(&error, &url())),
+    }
+}
+
+fn judge_silence(error: &UpstreamError, url: &str) -> Failure {
+    let text = match error.kind() {
+        FailureKind::Credentials => format!("get identity: get credentials: {error}"),
+        _ => format!(
+            "https response error StatusCode: 0, RequestID: , request send failed, Post \
+             \"{url}\": {error}"
+        ),
+    };
+    Failure { text, then: Then::TryAgain(None), sort: Sort::NoAnswer(error.kind()) }
+}
+
+fn judge_success(answer: &Answer) -> Verdict {
+    if answer.body.is_empty() {
+        return Verdict::Taken(Vec::new()); // The SDKs take that for an answer without members.
+    }
+    match serde_json::from_slice::<Reply>(&answer.body) {
+        Ok(reply) => {
+            let unprocessed = reply.unprocessed_trace_segments.unwrap_or_default();
+            Verdict::Taken(unprocessed.into_iter().flatten().collect())
+        }
+        // Someone else answers at this address, such as a login page of a network. Whether the
+        // batch was stored is not known; a page instead of an answer says that it was not.
+        Err(fault) => Verdict::Failed(Failure {
+            text: format!(
+                "{}, deserialization failed, failed to decode response body, {fault}: {}",
+                status_and_id(answer),
+                readable(&answer.body),
+            ),
+            then: Then::GiveUp,
+            sort: Sort::Status(answer.status),
+        }),
+    }
+}
+
+fn judge_error(answer: &Answer, now: SystemTime) -> Failure {
+    let reply = serde_json::from_slice::<ErrorReply>(&answer.body);
+    let is_json = reply.is_ok();
+    let reply = reply.unwrap_or_default();
+    let header = header(&answer.headers, "x-amzn-errortype");
+    let code = [header, reply.kind.as_deref(), reply.code.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(bare_code)
+        .find(|code| !code.is_empty())
+        .unwrap_or_else(|| "UnknownError".to_owned());
+    let message = match reply.message {
+        Some(message) => one_line(&message),
+        None if answer.body.is_empty() => "empty answer".to_owned(),
+        None if is_json => one_line(&String::from_utf8_lossy(&answer.body)),
+        None => format!("answer is not JSON: {}", readable(&answer.body)),
+    };
+    let declared = DECLARED_CODES.contains(&code.as_str());
+    let api_error = if declared { "" } else { "api error " };
+    Failure {
+        text: format!("{}, {api_error}{code}: {message}", status_and_id(answer)),
+        then: then(answer, &code, now),
+        sort: Sort::Status(answer.status),
+    }
+}
+
+fn then(answer: &Answer, code: &str, now: SystemTime) -> Then {
+    let status = answer.status;
+    let is_passing = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    if is_passing || status.is_server_error() || RETRYABLE_CODES.contains(&code) {
+        return Then::TryAgain(retry_after(&answer.headers, now));
+    }
+    match status {
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Then::KeepForLater,
+        _ => Then::GiveUp,
+    }
+}
+
+fn status_and_id(answer: &Answer) -> String {
+    let request_id = header(&answer.headers, "x-amzn-requestid").unwrap_or_default();
+    let status = answer.status.as_u16();
+    format!("https response error StatusCode: {status}, RequestID: {}", one_line(request_id))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The name in `com.amazonaws.xray#ThrottledException:http://…`.
+fn bare_code(code: &str) -> String {
+    let code = code.split(':').next().unwrap_or_default();
+    one_line(code.rsplit('#').next().unwrap_or_default())
+}
+
+/// A body that is no JSON: of a page its words, else its beginning.
+fn readable(body: &[u8]) -> String {
+    let beginning = body.get(..body.len().min(8 << 10)).unwrap_or_default();
+    let text = String::from_utf8_lossy(beginning);
+    if !text.trim_start().starts_with('<') {
+        return one_line(&text);
+    }
+    let mut words = String::new();
+    for part in text.split('<') {
+        let after_tag = part.split_once('>').map_or("", |(_, after)| after);
+        words.push_str(after_tag);
+        words.push(' ');
+    }
+    one_line(&words)
+}
+
+/// Text of the destination as part of a log line: bounded, without line breaks.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty())
+    {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if let Some((end, _)) = line.char_indices().nth(MOST_MESSAGE_CHARACTERS) {
+            line.truncate(end);
+            line.push('…');
+            break;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use roentgen_ops::Metrics;
+
+    use super::*;
+    use crate::tally::DestinationTally;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+
+    fn failure(answer: Answer) -> Failure {
+        match judge(Ok(answer), String::new, SystemTime::UNIX_EPOCH) {
+            Verdict::Failed(failure) => failure,
+            taken => panic!("{taken:?}"),
+        }
+    }
+
+    /// The texts are those of the official daemon 3.6.6, but for the number of attempts.
+    #[test]
+    fn errors_read_as_those_of_the_official_daemon() {
+        let again = Then::TryAgain(None);
+        let check = |status: u16, body: &str, then: Then, expect: &str| {
+            let failure = failure(answer(status, &[], body));
+            let described = failure.describe(2);
+            let expect = format!("operation error XRay: PutTraceSegments, {expect}");
+            assert_eq!((described.as_str(), failure.then), (expect.as_str(), then));
+        };
+        check(
+            500,
+            r#"{"message":"internal"}"#,
+            again,
+            "exceeded maximum number of attempts, 2, https response error StatusCode: 500, \
+             RequestID: , api error UnknownError: internal",
+        );
+        check(
+            429,
+            r#"{"__type":"ThrottledException","Message":"Rate exceeded"}"#,
+            again,
+            "exceeded maximum number of attempts, 2, https response error StatusCode: 429, \
+             RequestID: , ThrottledException: Rate exceeded",
+        );
+        check(
+            403,
+            r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException",
+                "message":"The security token included in the request is invalid."}"#,
+            Then::KeepForLater,
+            "https response error StatusCode: 403, RequestID: , api error \
+             UnrecognizedClientException: The security token included in the request is invalid.",
+        );
+        check(
+            404,
+            r#"{"message":"nope"}"#,
+            Then::GiveUp,
+            "https response error StatusCode: 404, RequestID: , api error UnknownError: nope",
+        );
+        check(
+            403,
+            r#"{"__type":"ExpiredTokenException","message":"expired"}"#,
+            again,
+            "exceeded maximum number of attempts, 2, https response error StatusCode: 403, \
+             RequestID: , api error ExpiredTokenException: expired",
+        );
+        check(
+            400,
+            "<html>\r\n<head><title>400 Bad Request</title></head>\n<body>Sorry</body></html>",
+            Then::GiveUp,
+            "https response error StatusCode: 400, RequestID: , api error UnknownError: answer \
+             is not JSON: 400 Bad Request Sorry",
+        );
+        check(
+            502,
+            "",
+            again,
+            "exceeded maximum number of attempts, 2, https response error StatusCode: 502, \
+             RequestID: , api error UnknownError: empty answer",
+        );
+        check(
+            400,
+            "[1]",
+            Then::GiveUp,
+            "https response error StatusCode: 400, RequestID: , api error UnknownError: answer \
+             is not JSON: [1]",
+        );
+        check(
+            200,
+            "<p>Log in</p>",
+            Then::GiveUp,
+            "https response error StatusCode: 200, RequestID: , deserialization failed, failed \
+             to decode response body, expected value at line 1 column 1: Log in",
+        );
+    }
+
+    #[test]
+    fn code_and_request_id_may_be_in_headers() {
+        let headers = [
+            ("x-amzn-requestid", "req-1"),
+            ("x-amzn-errortype", "InvalidRequestException:http://internal"),
+            ("retry-after", "3"),
+        ];
+        let failure = failure(answer(400, &headers, r#"{"message":"bad"}"#));
+        let expect = "https response error StatusCode: 400, RequestID: req-1, \
+                      InvalidRequestException: bad";
+        assert_eq!((failure.text(), failure.then), (expect, Then::GiveUp));
+    }
+
+    #[test]
+    fn a_pause_is_kept_with_the_failure() {
+        let then = failure(answer(503, &[("retry-after", "3")], "")).then;
+        assert_eq!(then, Then::TryAgain(Some(Duration::from_secs(3))));
+    }
+
+    #[test]
+    fn long_bodies_are_cut() {
+        let failure = failure(answer(400, &[], &"x\u{1b}[31m\n".repeat(100_000)));
+        assert!(failure.text().len() < 500, "{}", failure.text().len());
+        assert!(!failure.text().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn successes() {
+        let check = |body: &str, expect: usize| match judge(
+            Ok(answer(200, &[], body)),
+            String::new,
+            SystemTime::UNIX_EPOCH,
+        ) {
+            Verdict::Taken(unprocessed) => assert_eq!(unprocessed.len(), expect, "{body}"),
+            failed => panic!("{body}: {failed:?}"),
+        };
+        check("", 0);
+        check("{}", 0);
+        check(r#"{"UnprocessedTraceSegments":null}"#, 0);
+        check(r#"{"UnprocessedTraceSegments":[]}"#, 0);
+        check(r#"{"UnprocessedTraceSegments":[null,{}],"More":1}"#, 1);
+    }
+
+    #[test]
+    fn failures_are_sorted_as_the_telemetry_wants_them() {
+        let tally = DestinationTally::new(&Metrics::default(), "aws");
+        let errors = &tally.connection_errors;
+        for status in [400, 403, 429, 500, 503, 302] {
+            failure(answer(status, &[], "")).count(errors);
+        }
+        assert_eq!([errors.http_4xx.get(), errors.http_5xx.get(), errors.other.get()], [3, 2, 1]);
+    }
+
+    /// Bodies as servers, proxies and broken lines send them: any bytes, and JSON that is nearly
+    /// right.
+    fn any_body() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            any::<Vec<u8>>(),
+            "[{}\\[\\]\",:<>/ a-z0-9\\\\]{0,40}".prop_map(String::into_bytes),
+            Just(br#"{"UnprocessedTraceSegments":[{"Id":null,"Message":"#.to_vec()),
+            Just(br#"{"__type":"a#b:c","message":""#.to_vec()),
+            Just("\u{2028}\u{7f}\r\n\u{1F600}".repeat(200).into_bytes()),
+        ];
+        prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_one_short_line_at_most(
+            status in 200_u16..600,
+            body in any_body(),
+            code in "[ -~]{0,500}",
+        ) {
+            let status = StatusCode::from_u16(status).unwrap();
+            let headers = HeaderMap::from_iter([
+                ("x-amzn-errortype".parse().unwrap(), code.parse().unwrap()),
+                ("retry-after".parse().unwrap(), code.parse().unwrap()),
+            ]);
+            let answer = Answer { status, headers, body: Bytes::from(body) };
+            match judge(Ok(answer), String::new, SystemTime::UNIX_EPOCH) {
+                Verdict::Taken(_) => prop_assert!(status.is_success()),
+                Verdict::Failed(failure) => {
+                    let text = failure.describe(5);
+                    prop_assert!(text.chars().count() < 1_000, "{} characters", text.len());
+                    prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+                }
+            }
+        }
+    }
+}

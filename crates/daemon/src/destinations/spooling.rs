@@ -1,0 +1,257 @@
+//! Between a destination's queue and the files of its spool: batches on their way to the disk, and
+//! files on their way back.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+
+use super::answer::{Then, Verdict};
+use super::queue::{Turn, Waiting};
+use super::sending::Line;
+use super::spool::{Put, ReadError, Spool, Stored};
+use crate::batch::Batch;
+
+/// Batches on their way to the disk; they still take memory.
+const MOST_LEAVING: usize = 16;
+
+/// How often files are thought of while the destination refuses our credentials, or others use up
+/// the attempts that one that is failing is allowed.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// The spool of one destination and what is on its way there.
+#[derive(Debug)]
+pub(super) struct Spooling {
+    spool: Arc<Spool>,
+    leaving: Mutex<VecDeque<Arc<Batch>>>,
+    arrived: Notify,
+    /// Files may be sent.
+    stored: Notify,
+}
+
+impl Spooling {
+    pub(super) fn new(spool: Spool) -> Self {
+        Self {
+            spool: Arc::new(spool),
+            leaving: Mutex::default(),
+            arrived: Notify::new(),
+            stored: Notify::new(),
+        }
+    }
+
+    /// Sends a batch to the disk. Gives it back when too many are on the way.
+    pub(super) fn leave(&self, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {
+        let mut leaving = self.lock();
+        if leaving.len() >= MOST_LEAVING {
+            return Err(batch);
+        }
+        leaving.push_back(batch);
+        drop(leaving);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Whether [`Spooling::leave`] would take another batch.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().len() < MOST_LEAVING
+    }
+
+    /// Lets the files be tried: the destination answers again.
+    pub(super) fn wake(&self) {
+        self.stored.notify_one();
+    }
+
+    /// Everything that is on its way to the disk and not yet in the writer's hands.
+    pub(super) fn take_leaving(&self) -> Vec<Arc<Batch>> {
+        self.lock().drain(..).collect()
+    }
+
+    pub(super) fn spool(&self) -> &Arc<Spool> {
+        &self.spool
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Batch>>> {
+        // A list of batches is whole whatever happened to a thread that held the lock.
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what comes until the process ends, and then the rest. Batches that wait together are made
+/// durable together.
+pub(super) async fn write(line: Arc<Line>, spooling: Arc<Spooling>) {
+    loop {
+        let batches = spooling.take_leaving();
+        if batches.is_empty() {
+            tokio::select! {
+                () = spooling.arrived.notified() => {}
+                () = line.ended.cancelled() => return,
+            }
+            continue;
+        }
+        store(&line, &spooling, batches).await;
+    }
+}
+
+/// Writes batches and counts what became of them; gives what was stored.
+pub(super) async fn store(line: &Line, spooling: &Spooling, batches: Vec<Arc<Batch>>) -> Put {
+    let documents: usize = batches.iter().map(|batch| batch.document_count()).sum();
+    let spool = Arc::clone(&spooling.spool);
+    let put = spawn_blocking(move || spool.put(&batches)).await;
+    // Only a panic or the end of the runtime get here.
+    let put = put.unwrap_or_else(|_| Put { failed: documents, ..Put::default() });
+    line.tally.spooled.add(count(put.documents));
+    line.tally.lost.spool_full.add(count(put.dropped + put.failed));
+    line.show_spool(spooling);
+    if put.dropped > 0 {
+        let dropped = put.dropped;
+        tracing::warn!(
+            destination = line.shown(),
+            "Spilling over {dropped} segments: the spool is full"
+        );
+    }
+    if let Some(error) = &put.error {
+        let directory = spooling.spool.directory().display();
+        tracing::error!(
+            destination = line.shown(),
+            lost = put.failed,
+            "write to the spool {directory}: {error}"
+        );
+    }
+    spooling.stored.notify_one();
+    put
+}
+
+/// Sends files, the oldest first, whenever the destination answers, until the process ends.
+pub(super) async fn replay(line: Arc<Line>, spooling: Arc<Spooling>) {
+    line.upstream.endpoint_known().await;
+    while !line.is_closing() {
+        let turn = match spooling.spool.is_empty() {
+            true => None,
+            false => Some(line.begin()),
+        };
+        let pause = match turn {
+            Some(Turn::Now) => {
+                match spooling.spool.take_oldest() {
+                    Some(stored) => replay_file(&line, &spooling, stored).await,
+                    None => line.release(),
+                }
+                continue;
+            }
+            Some(Turn::At(time)) => tokio::time::sleep_until(time),
+            Some(Turn::Later) => tokio::time::sleep(LOOK_AGAIN),
+            None => {
+                tokio::select! {
+                    () = spooling.stored.notified() => {}
+                    () = line.closed.cancelled() => {}
+                }
+                continue;
+            }
+        };
+        tokio::select! {
+            () = pause => {}
+            () = spooling.stored.notified() => {}
+            () = line.closed.cancelled() => {}
+        }
+    }
+}
+
+/// One attempt with one file; the attempt counts as begun.
+async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
+    let batch = match read(spooling, &stored).await {
+        Ok(batch) => batch,
+        Err(fault) => {
+            line.release();
+            set_aside(line, spooling, stored, &fault).await;
+            return;
+        }
+    };
+    let mut waiting = Waiting::new(Arc::new(batch));
+    let verdict = tokio::select! {
+        biased;
+        verdict = line.attempt(&mut waiting, 1) => verdict,
+        () = line.ended.cancelled() => {
+            line.release();
+            spooling.spool.put_back(stored);
+            return;
+        }
+    };
+    let documents = waiting.batch.document_count();
+    match verdict {
+        Verdict::Taken(refused) => {
+            line.answered();
+            line.tally.replayed.add(count(documents));
+            line.say_taken(&waiting, &refused, Some("spool"));
+            delete(line, spooling, stored).await;
+        }
+        Verdict::Failed(failure) => match failure.then {
+            Then::TryAgain(retry_after) => {
+                spooling.spool.put_back(stored);
+                line.failed(retry_after, failure.text());
+            }
+            Then::KeepForLater => {
+                // It answers, but not to us; the next file would fare no better.
+                spooling.spool.put_back(stored);
+                line.release();
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                    () = line.closed.cancelled() => {}
+                }
+            }
+            Then::GiveUp => {
+                line.answered();
+                line.tally.lost.send_failed.add(count(documents));
+                let described = failure.describe(1);
+                tracing::error!(
+                    destination = line.shown(),
+                    lost = documents,
+                    "Sending segment batch failed with: {described}"
+                );
+                delete(line, spooling, stored).await;
+            }
+        },
+    }
+}
+
+async fn read(spooling: &Spooling, stored: &Stored) -> Result<Batch, ReadError> {
+    let (spool, stored) = (Arc::clone(&spooling.spool), stored.clone());
+    let read = spawn_blocking(move || spool.read(&stored)).await;
+    read.unwrap_or_else(|error| Err(ReadError::Io(std::io::Error::other(error))))
+}
+
+async fn delete(line: &Line, spooling: &Spooling, stored: Stored) {
+    let (spool, name) = (Arc::clone(&spooling.spool), stored.name.clone());
+    let removed = spawn_blocking(move || spool.remove(&stored)).await;
+    line.show_spool(spooling);
+    if let Ok(Err(error)) = removed {
+        tracing::warn!(
+            destination = line.shown(),
+            "delete {name} from the spool: {error}; it will be sent again after a restart"
+        );
+    }
+}
+
+async fn set_aside(line: &Line, spooling: &Spooling, stored: Stored, fault: &ReadError) {
+    let documents = stored.documents;
+    let name = stored.name.clone();
+    let spool = Arc::clone(&spooling.spool);
+    let aside = spawn_blocking(move || spool.set_aside(&stored)).await;
+    line.tally.lost.spool_full.add(count(documents));
+    line.show_spool(spooling);
+    let kept = match aside {
+        Ok(Ok(path)) => format!("kept as {}", path.display()),
+        Ok(Err(error)) => format!("and it cannot be renamed: {error}"),
+        Err(_) => "and it was not renamed".to_owned(),
+    };
+    tracing::error!(
+        destination = line.shown(),
+        lost = documents,
+        "file {name} of the spool cannot be sent: {fault}; {kept}"
+    );
+}
+
+/// A number of documents as the counters want it.
+pub(super) fn count(documents: usize) -> u64 {
+    u64::try_from(documents).unwrap_or(u64::MAX)
+}

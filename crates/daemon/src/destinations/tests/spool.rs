@@ -1,0 +1,190 @@
+//! Batches that go to the disk instead of being lost, and come back.
+
+use super::*;
+
+fn with_spool(directory: &tempfile::TempDir, attempts: u32) -> Sending {
+    let settings = SpoolSettings { directory: directory.path().to_owned(), most_bytes: 1 << 20 };
+    Sending { spool: Some(settings), ..sending(attempts) }
+}
+
+fn files(directory: &tempfile::TempDir, ending: &str) -> usize {
+    let names = std::fs::read_dir(directory.path().join("one")).unwrap();
+    names.filter(|name| name.as_ref().unwrap().path().to_string_lossy().ends_with(ending)).count()
+}
+
+/// Waits until a count is reached.
+async fn until(counter: &Counter, count: u64) {
+    let reached = async {
+        while counter.get() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(20 * SECOND, reached).await;
+    assert!(waited.is_ok(), "{} of {count}", counter.get());
+}
+
+#[tokio::test]
+async fn an_outage_loses_nothing_and_a_restart_neither() {
+    let log = CapturedLog::start();
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    let url = server.url();
+    let address = server.address;
+    server.stop().await;
+    let rig = start(&[&url], &with_spool(&directory, 1));
+    for number in 0..3 {
+        rig.destinations.offer(batch(10 * number, 5));
+    }
+    until(&rig.tallies[0].spooled, 15).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!(rig.tallies[0].lost.send_failed.get(), 0);
+    assert_eq!(rig.tallies[0].lost.shutdown.get(), 0);
+    assert_eq!(rig.tallies[0].sent.get(), 0);
+    assert_eq!(files(&directory, ".json"), 3);
+    let kept = log.lines(&["ERROR"]);
+    let marked = |line: &&String| line.ends_with("segments=5 kept=\"on disk\"");
+    assert_eq!((kept.len(), kept.iter().filter(marked).count()), (3, 3), "{kept:?}");
+    drop(rig);
+
+    let server = FakeUpstream::start_at(address, None).await;
+    let rig = start(&[&url], &with_spool(&directory, 1));
+    until(&rig.tallies[0].replayed, 15).await;
+    let bodies: Vec<_> = server.seen().iter().map(|seen| seen.body.clone()).collect();
+    let mut expect: Vec<_> = (0..3).map(|number| batch(10 * number, 5).body()).collect();
+    let mut sorted = bodies.clone();
+    expect.sort();
+    sorted.sort();
+    assert_eq!(sorted, expect);
+    rig.destinations.finish(LONG).await;
+    assert_eq!(rig.counts(0), "sent=15 replayed=15");
+    assert_eq!((files(&directory, ".json"), rig.tallies[0].spool_bytes.get()), (0, 0));
+    let info = log.lines(&["INFO"]);
+    assert!(info.iter().any(|line| line.contains("Found 15 segments in the spool")), "{info:?}");
+    assert!(info.iter().any(|line| line.ends_with("seconds) from=\"spool\"")), "{info:?}");
+}
+
+#[tokio::test]
+async fn files_are_sent_when_the_destination_answers_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.always(Reply::status(500));
+    let rig = start(&[&server.url()], &with_spool(&directory, 2));
+    for number in 0..6 {
+        rig.destinations.offer(batch(number, 1));
+    }
+    until(&rig.tallies[0].spooled, 6).await;
+    server.always(Reply::ok());
+    until(&rig.tallies[0].replayed, 6).await;
+    rig.destinations.offer(batch(7, 1));
+    rig.destinations.finish(LONG).await;
+    let tally = &rig.tallies[0];
+    assert_eq!((tally.sent.get(), tally.replayed.get(), tally.spooled.get()), (7, 6, 6));
+    assert_eq!((tally.retries.get(), tally.lost.send_failed.get()), (6, 0));
+}
+
+#[tokio::test]
+async fn what_is_left_at_the_end_goes_to_the_spool() {
+    let log = CapturedLog::start();
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.always(Reply::Silence);
+    let rig = start(&[&server.url()], &with_spool(&directory, 5));
+    for number in 0..6 {
+        rig.destinations.offer(batch(number, 10));
+    }
+    server.wait_for(4).await;
+    // The time for the disk is a part of it, which must be enough on a busy machine.
+    let unsent = rig.destinations.finish(4 * SECOND).await;
+    let expect = UnsentAt { destination: "one".to_owned(), batches: 6, lost: 0, spooled: 60 };
+    assert_eq!(unsent.0, [expect]);
+    assert_eq!((rig.counts(0).as_str(), files(&directory, ".json")), ("spooled=60", 6));
+    let expect = "WARN Shutdown before everything was sent: one: 0 segments lost, 60 kept in the \
+                  spool (6 batches)";
+    assert_eq!(log.lines(&["WARN", "ERROR"]), [expect]);
+}
+
+#[tokio::test]
+async fn batches_pushed_out_go_to_the_spool() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.always(Reply::Held);
+    let rig = start(&[&server.url()], &with_spool(&directory, 5));
+    for number in 0..6 {
+        rig.destinations.offer(batch(number, 1));
+    }
+    server.wait_for(4).await;
+    assert!(rig.destinations.make_room());
+    until(&rig.tallies[0].spooled, 1).await;
+    server.always(Reply::ok());
+    server.let_go();
+    until(&rig.tallies[0].sent, 6).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!(rig.counts(0), "sent=6 spooled=1 replayed=1");
+}
+
+#[tokio::test]
+async fn batches_leave_memory_before_it_is_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.always(Reply::Held);
+    let settings = SpoolSettings { directory: directory.path().to_owned(), most_bytes: 8 << 20 };
+    let memory = BufferMemory { megabytes: 3, control_group_megabytes: None };
+    let sending = Sending { spool: Some(settings), memory, ..sending(5) };
+    let rig = start(&[&server.url()], &sending);
+    let large = Arc::new(Batch::of(&[&"x".repeat(500_000)]));
+    for on_the_way in 1..=4 {
+        rig.destinations.offer(Arc::clone(&large));
+        server.wait_for(on_the_way).await;
+    }
+    for _ in 0..5 {
+        rig.destinations.offer(Arc::clone(&large));
+    }
+    // Half of 3 MiB has room for three of them.
+    until(&rig.tallies[0].spooled, 2).await;
+    assert_eq!(rig.tallies[0].waiting.get(), 3);
+    server.always(Reply::ok());
+    server.let_go();
+    until(&rig.tallies[0].sent, 9).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!(rig.counts(0), "sent=9 spooled=2 replayed=2");
+}
+
+#[tokio::test]
+async fn wrong_credentials_keep_batches_and_bad_batches_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.script([Reply::body(403, r#"{"__type":"UnrecognizedClientException"}"#)]);
+    let rig = start(&[&server.url()], &with_spool(&directory, 5));
+    rig.destinations.offer(batch(1, 2));
+    until(&rig.tallies[0].replayed, 2).await;
+    server.script([Reply::body(413, "too large")]);
+    rig.destinations.offer(batch(3, 4));
+    rig.destinations.finish(LONG).await;
+    assert_eq!(rig.counts(0), "sent=2 spooled=2 replayed=2 send_failed=4 4xx=2");
+    assert_eq!(files(&directory, ".json"), 0);
+}
+
+#[tokio::test]
+async fn damaged_files_are_told_and_others_are_sent() {
+    let log = CapturedLog::start();
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("one");
+    std::fs::create_dir(&place).unwrap();
+    let damaged = "0000000000000001-7-0123456789abcdef.json";
+    std::fs::write(place.join(damaged), "{\"TraceSegm").unwrap();
+    let spool = Spool::open(place.clone(), 1 << 20).unwrap();
+    spool.put(&[batch(1, 2)]);
+    drop(spool);
+    let server = FakeUpstream::start().await;
+    let rig = start(&[&server.url()], &with_spool(&directory, 5));
+    until(&rig.tallies[0].replayed, 2).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!(rig.counts(0), "sent=2 replayed=2 spool_full=7");
+    assert_eq!(files(&directory, ".damaged"), 1);
+    let errors = log.lines(&["ERROR"]);
+    let expect = format!(
+        "ERROR file {damaged} of the spool cannot be sent: content is not what was written: its \
+         SHA-256 begins with "
+    );
+    assert!(errors.len() == 1 && errors[0].starts_with(&expect), "{errors:?}");
+}

@@ -1,0 +1,66 @@
+//! Connections that stay open between requests, so that a batch costs no handshake.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::Instant;
+
+/// A connection that was not used for this long is not used again. Load balancers of AWS close
+/// theirs after 60 s; a request on its way meanwhile would fail.
+const MOST_IDLE: Duration = Duration::from_secs(50);
+
+/// The end of a connection that requests go into.
+pub(super) type Connection = SendRequest<Full<Bytes>>;
+
+/// Open connections to one server, the last used at the end.
+#[derive(Debug)]
+pub(super) struct Pool {
+    most: usize,
+    idle: Mutex<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    /// Keeps at most so many connections.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, idle: Mutex::default() }
+    }
+
+    /// A connection that can take a request now, if there is one.
+    pub(super) fn take(&self) -> Option<Connection> {
+        let now = Instant::now();
+        let mut idle = self.lock();
+        idle.retain(|kept| !kept.connection.is_closed() && now - kept.since < MOST_IDLE);
+        // The last used first: then those too many are not used and go. One whose last answer is
+        // still being read is not ready.
+        let ready = idle.iter().rposition(|kept| kept.connection.is_ready())?;
+        Some(idle.remove(ready).connection)
+    }
+
+    /// Keeps a connection for further requests. The answer to its last one need not have been read.
+    pub(super) fn keep(&self, connection: Connection) {
+        let mut idle = self.lock();
+        if idle.len() >= self.most {
+            idle.remove(0);
+        }
+        idle.push(Idle { connection, since: Instant::now() });
+    }
+
+    /// Forgets all connections: they lead to a server that is no longer meant.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
+        // A list of connections is whole whatever happened to a thread that held the lock.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
