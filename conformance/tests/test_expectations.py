@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from harness.documents import new_id, segment, subsegment
 from harness.expected_map import ExpectedMap, Statistics
 from harness.expected_trace import compare, expect_traces
+from harness.signature import Key, fault_of
 
 Documents = list[dict[str, Any]]
 
@@ -87,3 +91,53 @@ def test_statistics_that_do_not_add_up_are_refused() -> None:
     assert Statistics.of(summary).total == 8
     with pytest.raises(AssertionError):
         Statistics.of(summary | {"TotalCount": 7})
+
+
+SIGNING_KEY = Key("AKIDEXAMPLE", "SECRET", "TOKEN")
+
+
+def signed_request() -> tuple[str, str, list[tuple[str, str]], bytes]:
+    """A request as botocore signs it: method, target, headers and body."""
+    body = b'{"TraceSegmentDocuments":[]}'
+    request = AWSRequest("POST", "http://127.0.0.1:2000/TraceSegments", {"X-Own": "1"}, body)
+    key = SIGNING_KEY
+    credentials = Credentials(key.access_key_id, key.secret_access_key, key.session_token)
+    SigV4Auth(credentials, "xray", "us-east-1").add_auth(request)
+    return "POST", "/TraceSegments", [("Host", "127.0.0.1:2000"), *request.headers.items()], body
+
+
+def test_a_right_signature_is_seen() -> None:
+    assert fault_of(*signed_request(), [SIGNING_KEY], "us-east-1") is None
+
+
+def test_a_wrong_signature_is_seen() -> None:
+    method, target, headers, body = signed_request()
+
+    def with_header(name: str, value: str | None) -> list[tuple[str, str]]:
+        changed = [(n, value if n == name and value else v) for n, v in headers if n != name or value]
+        assert changed != headers
+        return changed
+
+    def fault(
+        method: str = method,
+        target: str = target,
+        headers: list[tuple[str, str]] = headers,
+        body: bytes = body,
+        key: Key = SIGNING_KEY,
+        region: str = "us-east-1",
+    ) -> str:
+        return fault_of(method, target, headers, body, [key], region) or "none"
+
+    mismatch = "the signature does not match"
+    assert fault(method="PUT").startswith(mismatch)
+    assert fault(target="/TraceSegments?x=1").startswith(mismatch)
+    assert fault(body=body + b" ").startswith(mismatch)
+    assert fault(headers=with_header("X-Own", "2")).startswith(mismatch)
+    assert fault(headers=with_header("Host", "127.0.0.1:2001")).startswith(mismatch)
+    assert fault(key=Key("AKIDEXAMPLE", "other", "TOKEN")).startswith(mismatch)
+    assert fault(key=Key("AKIDEXAMPLE", "SECRET", "other")) == "security token 'TOKEN'"
+    assert fault(key=Key("OTHER", "SECRET", "TOKEN")) == "unknown key AKIDEXAMPLE"
+    assert fault(region="eu-west-1") == "signed for xray in us-east-1"
+    assert fault(headers=with_header("Authorization", None)) == "unsigned"
+    assert fault(headers=with_header("X-Own", None)).startswith("signed headers that did not come")
+    assert fault(headers=with_header("X-Amz-Date", "20200101T000000Z")).startswith("scope of ")

@@ -1,13 +1,17 @@
-//! `cargo xtask bench`: figures of the release binary that anyone can measure again, and the crash
+//! `cargo xtask bench`: figures of the release binaries that anyone can measure again, and the crash
 //! harness, which needs the same tools.
 
 mod arguments;
 mod connection;
 mod crash;
+mod daemon;
+mod figures;
 mod json;
 mod load;
+mod machine;
 mod quantiles;
 mod random;
+mod report;
 mod scratch;
 mod server;
 mod store;
@@ -22,12 +26,15 @@ use crate::workspace::{built, cargo};
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let Some((benchmark, rest)) = arguments.split_first() else {
-        bail!("name a benchmark: store or crash");
+        bail!("name a benchmark: store, daemon or crash");
     };
     let mut options = Arguments::read(rest)?;
     // Load from a program that is not optimised would be what is measured.
-    if benchmark == "store" && cfg!(debug_assertions) {
+    if ["store", "daemon"].contains(&benchmark.as_str()) && cfg!(debug_assertions) {
         return again_in_release(arguments);
+    }
+    if benchmark == "daemon" {
+        return daemon::run(options);
     }
     let binary = match options.take::<PathBuf>("--binary")? {
         Some(binary) => binary,
@@ -36,7 +43,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match benchmark.as_str() {
         "store" => store::run(binary, options),
         "crash" => crash::run(&binary, options),
-        other => bail!("unknown benchmark {other:?}; there are store and crash"),
+        other => bail!("unknown benchmark {other:?}; there are store, daemon and crash"),
     }
 }
 

@@ -31,6 +31,10 @@ tasks:
               [--load-binary FILE]
           every figure that is promised of the store, measured again, as a page and as JSON;
           parts: limits, ingest, udp, cycles, linear, disk, queries, storm, opening
+  bench daemon [--against FILE]… [--only PART,…] [--soak SECONDS] [--rates RATE,…]
+               [--report DIR] [--binary FILE] [--target TRIPLE] [--load-binary FILE]
+          what our daemon costs, beside any other one, as a page and as JSON;
+          parts: footprint, rates, outage, soak (when it is named, or given its length)
   bench crash [--runs N] [--mode MODE] [--seed N] [--jobs N] [--binary FILE]
           kills the server at random moments, damages its files, and checks that nothing is lost;
           modes: kill, opening, torn, flip-log, flip-settled, flip-manifest, delete

@@ -44,7 +44,7 @@ pub(crate) fn built(package: &str, program: &str) -> anyhow::Result<PathBuf> {
     if !status.success() {
         bail!("cargo build --release --package {package}: {status}");
     }
-    Ok(target_directory().join("release").join(program))
+    Ok(release_binary(program))
 }
 
 /// A command with more arguments.
@@ -66,9 +66,9 @@ pub(crate) fn has_program(name: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
 }
 
-/// The server that `cargo build --release` makes.
-pub(crate) fn release_binary() -> PathBuf {
-    target_directory().join("release").join("roentgen")
+/// A program that `cargo build --release` makes.
+pub(crate) fn release_binary(program: &str) -> PathBuf {
+    target_directory().join("release").join(program)
 }
 
 /// Where cargo builds: CARGO_TARGET_DIR, or `target` in the root.

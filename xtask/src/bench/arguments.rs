@@ -1,4 +1,4 @@
-//! Options of the benchmarks: `--name VALUE`, each once or not at all.
+//! Options of the benchmarks: `--name VALUE`, most of them once or not at all.
 
 use std::str::FromStr;
 
@@ -19,9 +19,6 @@ impl Arguments {
                 bail!("{name:?} is no option; options look like --name value");
             }
             let value = words.next().with_context(|| format!("{name} needs a value"))?;
-            if rest.iter().any(|(taken, _)| taken == name) {
-                bail!("{name} is given twice");
-            }
             rest.push((name.clone(), value.clone()));
         }
         Ok(Self { rest })
@@ -33,11 +30,23 @@ impl Arguments {
         T: FromStr,
         T::Err: std::error::Error + Send + Sync + 'static,
     {
-        let Some(place) = self.rest.iter().position(|(given, _)| given == name) else {
-            return Ok(None);
-        };
-        let (name, value) = self.rest.swap_remove(place);
-        value.parse().map(Some).with_context(|| format!("{name} {value}"))
+        let mut values = self.take_all(name)?;
+        if values.len() > 1 {
+            bail!("{name} is given twice");
+        }
+        Ok(values.pop())
+    }
+
+    /// The values of an option that may be given several times, in their order.
+    pub(super) fn take_all<T>(&mut self, name: &str) -> anyhow::Result<Vec<T>>
+    where
+        T: FromStr,
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        let taken = self.rest.extract_if(.., |(given, _)| given == name);
+        taken
+            .map(|(name, value)| value.parse().with_context(|| format!("{name} {value}")))
+            .collect()
     }
 
     /// As [`Arguments::take`], for numbers that must not be 0.
@@ -71,15 +80,20 @@ mod tests {
         assert_eq!(arguments.take::<u64>("--seed").expect("a number"), Some(7));
         assert_eq!(arguments.take::<u64>("--runs").expect("not given"), None);
         assert_eq!(arguments.take_count("--jobs", 2).expect("not given"), 2);
+        let mut several = read(&["--against", "a", "--seed", "7", "--against", "b"]).expect("fine");
+        assert_eq!(several.take_all::<String>("--against").expect("texts"), ["a", "b"]);
+        assert!(several.take_all::<String>("--against").expect("none left").is_empty());
         let error = arguments.finish("--seed").expect_err("--only is left").to_string();
         assert_eq!(error, "unknown option --only; expected --seed");
     }
 
     #[test]
     fn refuses_what_makes_no_sense() {
-        for wrong in [&["--seed"][..], &["seed", "7"], &["--seed", "7", "--seed", "8"]] {
+        for wrong in [&["--seed"][..], &["seed", "7"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
+        let mut twice = read(&["--seed", "7", "--seed", "8"]).expect("well formed");
+        assert!(twice.take::<u64>("--seed").is_err());
         let mut arguments = read(&["--runs", "0", "--seed", "x"]).expect("well formed");
         assert!(arguments.take_count("--runs", 1).is_err());
         assert!(arguments.take::<u64>("--seed").is_err());

@@ -6,11 +6,9 @@
 mod bench_server;
 mod cycles;
 mod datagrams;
-mod figures;
 mod fill;
 mod ingest;
 mod limits;
-mod machine;
 mod plot;
 mod queries;
 mod report;
@@ -22,10 +20,11 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use self::bench_server::{Bench, Programs};
-use self::figures::{Section, Target};
 use self::queries::{Known, SPAN};
-use self::report::Report;
 use super::arguments::Arguments;
+use super::figures::{Section, Target};
+use super::machine;
+use super::report::Report;
 use crate::stopwatch::{Stopwatch, since_epoch};
 use crate::workspace::{built, target_directory};
 
@@ -52,7 +51,7 @@ pub(super) fn run(server: PathBuf, mut arguments: Arguments) -> anyhow::Result<E
     let programs = Programs { server, load };
 
     let stopwatch = Stopwatch::start();
-    let mut report = Report::open(&directory, machine::describe(&programs.server))?;
+    let mut report = Report::open(report::PAGE, &directory, machine::describe(&programs.server))?;
     if wants("limits") {
         head("limits");
         report.add(&limits::measure(&programs)?)?;
@@ -74,7 +73,7 @@ pub(super) fn run(server: PathBuf, mut arguments: Arguments) -> anyhow::Result<E
     if ON_LARGE_STORE.iter().any(|part| wants(part)) {
         large_store(&programs, segments, &parts, &mut report)?;
     }
-    println!("{} after {:.0} s", report.page().display(), stopwatch.elapsed().as_secs_f64());
+    println!("{} after {:.0} s", report.path().display(), stopwatch.elapsed().as_secs_f64());
     Ok(ExitCode::SUCCESS)
 }
 

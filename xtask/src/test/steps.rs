@@ -28,7 +28,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "unit", what: "cargo test of the workspace", run: unit },
     Step { name: "doc", what: "documentation builds without warnings", run: doc },
     Step { name: "console", what: "lint, build, size and unit tests of the console", run: console },
-    Step { name: "build", what: "the release binary, console inside", run: build },
+    Step { name: "build", what: "the release binaries, console inside", run: build },
     Step {
         name: "crash",
         what: "kills and damaged files: nothing acknowledged is lost",
@@ -86,7 +86,8 @@ fn console() -> anyhow::Result<Outcome> {
 }
 
 fn build() -> anyhow::Result<Outcome> {
-    let outcome = run_all([with_jobs(release_build())])?;
+    let daemon = cargo_with(&["build", "--release", "--package", "roentgen-daemon"]);
+    let outcome = run_all([with_jobs(release_build()), daemon])?;
     if outcome == Outcome::Passed && !has_program("npm") {
         // The binary serves, but without what its users look at.
         return Ok(lacking("built without the console, which needs npm"));
@@ -96,7 +97,7 @@ fn build() -> anyhow::Result<Outcome> {
 
 /// Some hundred runs of the crash harness against the release binary; the benchmark does more.
 fn crash() -> anyhow::Result<Outcome> {
-    let binary = release_binary();
+    let binary = release_binary("roentgen");
     if !binary.is_file() {
         return Ok(Outcome::Failed(format!("{} is missing; run the build step", binary.display())));
     }
@@ -130,13 +131,16 @@ fn browser() -> anyhow::Result<Outcome> {
     pytest(&["-m", "browser"], &["python3", "node", "npm", "chromium"])
 }
 
-/// Runs the conformance tests against the release binary, in their own virtual environment.
+/// Runs the conformance tests against the release binaries, in their own virtual environment.
 ///
 /// A missing SDK tool-chain skips that SDK's tests only; pytest says which, and so does the summary.
 fn pytest(selection: &[&str], tools: &[&str]) -> anyhow::Result<Outcome> {
-    let binary = release_binary();
-    if !binary.is_file() {
-        return Ok(Outcome::Failed(format!("{} is missing; run the build step", binary.display())));
+    let (binary, daemon) = (release_binary("roentgen"), release_binary("roentgen-daemon"));
+    for needed in [&binary, &daemon] {
+        if !needed.is_file() {
+            let path = needed.display();
+            return Ok(Outcome::Failed(format!("{path} is missing; run the build step")));
+        }
     }
     if let Some(missing) = missing_programs(&["python3"]) {
         return Ok(missing);
@@ -145,7 +149,7 @@ fn pytest(selection: &[&str], tools: &[&str]) -> anyhow::Result<Outcome> {
     let directory = root().join("conformance");
     let module = |arguments: &[&str]| with_arguments(command(&python, &directory), arguments);
     let mut tests = module(&["-m", "pytest"]);
-    tests.args(selection).env("ROENTGEN_BINARY", binary);
+    tests.args(selection).env("ROENTGEN_BINARY", binary).env("ROENTGEN_DAEMON_BINARY", daemon);
     let outcome = run_all([
         module(&["-m", "ruff", "check", "--quiet", "."]),
         module(&["-m", "ruff", "format", "--check", "--quiet", "."]),

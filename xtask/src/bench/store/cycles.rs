@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 
 use super::bench_server::{Bench, Programs};
-use super::figures::{Section, shown};
 use super::ingest::closed_loop;
+use crate::bench::figures::{Section, shown};
 use crate::bench::scratch::Scratch;
 use crate::workspace::{command, has_program, root};
 

@@ -1,7 +1,7 @@
 //! UDP at fixed rates: how many of the datagrams sent does the server store?
 
 use super::bench_server::{Bench, Programs};
-use super::figures::{Section, Target, shown};
+use crate::bench::figures::{Section, Target, shown};
 
 /// Datagrams a second.
 const RATES: [u32; 6] = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000];

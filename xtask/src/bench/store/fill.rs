@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::bench_server::{Bench, Disk};
-use super::figures::{Section, Target, shown};
 use super::ingest::closed_loop;
 use super::queries::SPAN;
+use crate::bench::figures::{Section, Target, shown};
 use crate::bench::load::Sent;
 use crate::stopwatch::since_epoch;
 

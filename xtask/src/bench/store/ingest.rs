@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 use super::bench_server::{Bench, Programs};
-use super::figures::{Section, Target};
+use crate::bench::figures::{Section, Target};
 use crate::bench::load::Load;
 
 /// Connections of the closed loop, each with one call under way.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use serde::de::IgnoredAny;
 
 use super::bench_server::Programs;
-use super::figures::Section;
+use crate::bench::figures::Section;
 use crate::bench::load::Load;
 use crate::bench::quantiles::Quantiles;
 use crate::bench::scratch::Scratch;

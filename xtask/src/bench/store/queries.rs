@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::bench_server::Bench;
-use super::figures::{Section, Target};
 use crate::bench::connection::Connection;
+use crate::bench::figures::{Section, Target};
 use crate::bench::json::{list, member, set, text};
 use crate::bench::quantiles::Quantiles;
 use crate::bench::random::Random;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::bench_server::Bench;
-use super::figures::{Section, shown};
 use super::ingest::closed_loop;
 use super::queries::{Client, Known, Question};
+use crate::bench::figures::{Section, shown};
 use crate::bench::quantiles::Quantiles;
 use crate::stopwatch::Stopwatch;
 

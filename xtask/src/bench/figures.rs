@@ -6,7 +6,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::bench::json::{list, member, text};
+use super::json::{list, member, text};
 
 /// What a figure should be.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::bench::json::{member, text};
+use super::json::{member, text};
 use crate::workspace::{command, root, target_directory};
 
 /// Machine, commit and date.

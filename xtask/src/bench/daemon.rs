@@ -1,0 +1,238 @@
+//! `cargo xtask bench daemon`: what our daemon costs, beside any other daemon that is given by path:
+//! CPU, memory and losses at fixed rates, size, start, long runs, and an outage of its destination.
+//!
+//! Load, sink and daemon are processes of their own on one machine; the CPU and memory told are
+//! those of the daemon's process alone.
+
+mod footprint;
+mod outage;
+mod process;
+mod rates;
+mod sink;
+mod soak;
+mod traffic;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, bail};
+
+use self::process::{Candidate, Daemon};
+use self::sink::Sink;
+use super::arguments::Arguments;
+use super::load::Load;
+use super::machine;
+use super::report::{Page, Report};
+use crate::stopwatch::Stopwatch;
+use crate::workspace::{built, cargo, target_directory};
+
+/// The parts, in the order in which they are measured. The last one takes ten minutes, and is
+/// measured when it is named.
+const PARTS: [&str; 4] = ["footprint", "rates", "outage", "soak"];
+
+/// Sizes are told in millions of bytes, which is what the promises are in.
+const MEGABYTE: f64 = 1e6;
+
+/// What a soak lasts unless told otherwise, in seconds.
+const SOAK_SECONDS: u64 = 600;
+
+/// The target of a static binary.
+const MUSL: &str = "x86_64-unknown-linux-musl";
+
+const MUSL_COMPILER: &str = "musl-gcc";
+
+const PAGE: Page = Page {
+    name: "performance-daemon",
+    head: "\
+# Performance of the daemon
+
+What `cargo xtask bench daemon` has measured; it writes this page. Every table has our daemon and
+those that were given by path, measured in one run on one machine.
+
+Run a part again with `cargo xtask bench daemon --against PATH --only PART`, and all of it with
+`cargo xtask bench daemon --against PATH --soak 600 --report docs`.
+",
+    parts: &PARTS,
+    end: |_| String::new(),
+};
+
+/// What is measured, and with what.
+#[derive(Debug)]
+struct Bench {
+    /// Ours first.
+    candidates: Vec<Candidate>,
+    load: PathBuf,
+    next_seed: AtomicU64,
+}
+
+impl Bench {
+    /// Datagrams to a daemon, with ids that no load of this run had before. The generator asks the
+    /// sink, and not the daemon, for counts it does not have: nothing else shall call the daemon.
+    fn load(&self, daemon: &Daemon, sink: &Sink) -> Load {
+        let seed = self.next_seed.fetch_add(1, Ordering::Relaxed);
+        Load::udp(&self.load, &daemon.address(), seed).with("--api", sink.url())
+    }
+}
+
+/// Measures the parts that are wanted, prints them, and brings the report up to date.
+pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let given = arguments.take::<PathBuf>("--binary")?;
+    let target = arguments.take::<String>("--target")?;
+    let others = arguments.take_all::<PathBuf>("--against")?;
+    let only = arguments.take::<String>("--only")?;
+    let soak = arguments.take::<u64>("--soak")?;
+    let rates = arguments.take::<String>("--rates")?;
+    let directory = arguments.take::<PathBuf>("--report")?;
+    let load = arguments.take::<PathBuf>("--load-binary")?;
+    arguments.finish(
+        "--against, --only, --soak, --rates, --report, --binary, --target or --load-binary",
+    )?;
+    let parts = selected(only.as_deref(), soak.is_some())?;
+    let rates = parsed(rates.as_deref())?;
+    let directory = directory.unwrap_or_else(|| target_directory().join("bench").join("report"));
+
+    let ours = given.map_or_else(|| dist_build(target.as_deref()), Ok)?;
+    let mut candidates = vec![Candidate::new(&ours, true)?];
+    for other in &others {
+        candidates.push(Candidate::new(other, false)?);
+    }
+    let load = load.map_or_else(|| built("roentgen-load", "roentgen-load"), Ok)?;
+    let bench = Bench { candidates, load, next_seed: AtomicU64::new(1) };
+    println!("{} is {}", ours.display(), linkage(&ours)?);
+
+    let stopwatch = Stopwatch::start();
+    let mut report = Report::open(PAGE, &directory, machine::describe(&ours))?;
+    for part in parts {
+        println!("\n{part}");
+        let mut section = match part {
+            "footprint" => footprint::measure(&bench)?,
+            "rates" => rates::measure(&bench, &rates)?,
+            "outage" => outage::measure(&bench)?,
+            _ => soak::measure(&bench, soak.unwrap_or(SOAK_SECONDS))?,
+        };
+        section.note(format!("Our binary is {}.", linkage(&ours)?));
+        report.add(&section)?;
+    }
+    println!("{} after {:.0} s", report.path().display(), stopwatch.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the daemon as it is shipped: stripped, and static where this machine can build that.
+fn dist_build(target: Option<&str>) -> anyhow::Result<PathBuf> {
+    let target = match target {
+        Some(target) => Some(target.to_owned()),
+        None => (has_target(MUSL) && has_musl_compiler()).then(|| MUSL.to_owned()),
+    };
+    let mut build = cargo();
+    if target.as_deref() == Some(MUSL) {
+        build.env("CC_x86_64_unknown_linux_musl", MUSL_COMPILER);
+    }
+    build.args(["build", "--profile", "dist", "--package", "roentgen-daemon"]);
+    let mut directory = target_directory();
+    if let Some(target) = target {
+        build.args(["--target", &target]);
+        directory.push(target);
+    }
+    let status = build.status().context("cargo build cannot be started")?;
+    if !status.success() {
+        bail!("{build:?}: {status}");
+    }
+    Ok(directory.join("dist").join("roentgen-daemon"))
+}
+
+/// Whether rustup has a target; a toolchain without rustup has none but its own.
+fn has_target(name: &str) -> bool {
+    let output = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|l| l == name))
+}
+
+/// Whether there is a C compiler for that target, which the cryptography needs (Debian's musl-tools).
+fn has_musl_compiler() -> bool {
+    Command::new(MUSL_COMPILER).arg("--version").output().is_ok()
+}
+
+/// Whether a program brings its libraries along.
+fn linkage(binary: &Path) -> anyhow::Result<&'static str> {
+    let bytes = std::fs::read(binary).with_context(|| format!("read {}", binary.display()))?;
+    Ok(match has_interpreter(&bytes) {
+        Some(true) => "linked dynamically",
+        Some(false) => "static",
+        None => "no ELF program of 64 bits",
+    })
+}
+
+/// Whether an ELF program of 64 bits names a dynamic linker: a program header of type `PT_INTERP`
+/// (elf(5)). `None` when it is no such program.
+fn has_interpreter(elf: &[u8]) -> Option<bool> {
+    const PT_INTERP: &[u8] = &3_u32.to_le_bytes();
+    // Magic number, 64 bits, little endian.
+    elf.strip_prefix(b"\x7fELF\x02\x01")?;
+    let number = |at: usize, length: usize| {
+        let bytes = elf.get(at..at + length)?;
+        bytes
+            .iter()
+            .rev()
+            .try_fold(0_usize, |sum, byte| sum.checked_mul(256).map(|sum| sum + usize::from(*byte)))
+    };
+    let (offset, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    let headers = elf.get(offset..)?.chunks(size.max(1)).take(count);
+    Some(headers.into_iter().any(|header| header.starts_with(PT_INTERP)))
+}
+
+/// The parts of `--only`, separated by commas; without it, all, and the soak when it is asked for.
+fn selected(only: Option<&str>, has_soak: bool) -> anyhow::Result<Vec<&'static str>> {
+    let Some(only) = only else {
+        return Ok(PARTS.into_iter().filter(|part| *part != "soak" || has_soak).collect());
+    };
+    only.split(',')
+        .map(|name| match PARTS.iter().find(|part| **part == name) {
+            Some(part) => Ok(*part),
+            None => bail!("unknown part {name:?}; the parts are {}", PARTS.join(", ")),
+        })
+        .collect()
+}
+
+/// The rates of `--rates`, separated by commas.
+fn parsed(rates: Option<&str>) -> anyhow::Result<Vec<u32>> {
+    let Some(rates) = rates else { return Ok(rates::RATES.to_vec()) };
+    rates
+        .split(',')
+        .map(|rate| match rate.parse() {
+            Ok(0) => bail!("a rate of 0; expected documents a second"),
+            rate_or_error => rate_or_error.with_context(|| format!("rate {rate:?}")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selects_parts() {
+        let check = |only, has_soak, expect: &[&str]| {
+            assert_eq!(selected(only, has_soak).expect("known parts"), expect);
+        };
+        check(None, false, &["footprint", "rates", "outage"]);
+        check(None, true, &PARTS);
+        check(Some("soak,rates"), false, &["soak", "rates"]);
+        assert!(selected(Some("speed"), false).is_err());
+    }
+
+    #[test]
+    fn tells_how_a_program_is_linked() {
+        let own = std::fs::read("/proc/self/exe").expect("we run");
+        let names_one = own.windows(4).any(|bytes| bytes == b"/ld-");
+        assert_eq!(has_interpreter(&own), Some(names_one));
+        assert_eq!(has_interpreter(b"#!/bin/sh"), None);
+        assert_eq!(has_interpreter(own.get(..40).expect("longer")), None);
+    }
+
+    #[test]
+    fn reads_rates() {
+        assert_eq!(parsed(None).expect("all"), rates::RATES);
+        assert_eq!(parsed(Some("10,20")).expect("numbers"), [10, 20]);
+        assert!(parsed(Some("0")).is_err() && parsed(Some("10,x")).is_err());
+    }
+}
