@@ -32,7 +32,7 @@ fn who() -> impl Strategy<Value = Who> {
 fn annotation(sides: Vec<Side>) -> impl Strategy<Value = Expression> {
     let test = prop_oneof![
         Just(AnnotationTest::Set),
-        any::<bool>().prop_map(AnnotationTest::Boolean),
+        any::<(bool, bool)>().prop_map(|(equal, value)| AnnotationTest::Boolean { equal, value }),
         (comparison(), number()).prop_map(|(c, n)| AnnotationTest::Number(c, n)),
         (text_comparison(), text()).prop_map(|(c, t)| AnnotationTest::Text(c, t)),
     ];

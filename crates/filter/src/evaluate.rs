@@ -1,6 +1,6 @@
 //! What an expression means: whether it is true of a trace.
 //!
-//! [`matches`] looks at the whole trace and is the meaning. [`decide`] looks at its summary only,
+//! [`matches()`] looks at the whole trace and is the meaning. [`decide`] looks at its summary only,
 //! and says when that is not enough; where it answers, the answers agree. (A test compares them.)
 //!
 //! Where the guide is silent:
@@ -175,14 +175,19 @@ fn who_is(who: &Who, service: &ServiceId) -> bool {
 fn any_text<'a>(test: &TextTest, mut texts: impl Iterator<Item = &'a str>) -> bool {
     match test {
         TextTest::Is(TextComparison::NotEqual, asked) => {
-            let mut some = false;
-            texts.all(|text| {
-                some = true;
-                text != asked
-            }) && some
+            some_and_all(&mut texts, |text| text != asked)
         }
         test => texts.any(|text| test.holds(Some(text))),
     }
+}
+
+/// Whether there are some and it is true of all.
+fn some_and_all<T>(values: &mut impl Iterator<Item = T>, is_so: impl Fn(T) -> bool) -> bool {
+    let mut some = false;
+    values.all(|value| {
+        some = true;
+        is_so(value)
+    }) && some
 }
 
 /// A test on the values of one key.
@@ -193,8 +198,12 @@ fn annotation_holds<'v, 'a: 'v>(
     use AnnotationValue::{Boolean, Number, String};
     match test {
         AnnotationTest::Set => values.into_iter().any(|value| *value != Boolean(false)),
-        AnnotationTest::Boolean(wanted) => {
-            values.into_iter().any(|value| *value == Boolean(*wanted))
+        AnnotationTest::Boolean { equal: true, value } => {
+            values.into_iter().any(|known| *known == Boolean(*value))
+        }
+        AnnotationTest::Boolean { equal: false, value } => {
+            let mut truths = values.filter(|known| matches!(known, Boolean(_)));
+            some_and_all(&mut truths, |known| *known != Boolean(*value))
         }
         AnnotationTest::Number(comparison, asked) => {
             let mut numbers = values.filter_map(|value| match value {
@@ -203,11 +212,7 @@ fn annotation_holds<'v, 'a: 'v>(
             });
             match comparison {
                 Comparison::NotEqual => {
-                    let mut some = false;
-                    numbers.all(|number| {
-                        some = true;
-                        comparison.holds(number, *asked)
-                    }) && some
+                    some_and_all(&mut numbers, |number| comparison.holds(number, *asked))
                 }
                 comparison => numbers.any(|number| comparison.holds(number, *asked)),
             }

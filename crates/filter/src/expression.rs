@@ -173,7 +173,12 @@ pub enum AnnotationTest {
     /// The bare key: set, and not `false`.
     Set,
     /// A boolean.
-    Boolean(bool),
+    Boolean {
+        /// `=`, or `!=`.
+        equal: bool,
+        /// To what.
+        value: bool,
+    },
     /// A number.
     Number(Comparison, f64),
     /// A text.

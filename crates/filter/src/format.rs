@@ -167,7 +167,8 @@ fn write_key(f: &mut Formatter<'_>, key: &str) -> fmt::Result {
 fn write_annotation_test(f: &mut Formatter<'_>, test: &AnnotationTest) -> fmt::Result {
     match test {
         AnnotationTest::Set => Ok(()),
-        AnnotationTest::Boolean(wanted) => write!(f, " = {wanted}"),
+        AnnotationTest::Boolean { equal: true, value } => write!(f, " = {value}"),
+        AnnotationTest::Boolean { equal: false, value } => write!(f, " != {value}"),
         AnnotationTest::Number(comparison, number) => {
             write!(f, " {} {number}", comparison.symbol())
         }

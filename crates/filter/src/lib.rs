@@ -1,7 +1,7 @@
 //! X-Ray's filter expressions: the language itself.
 //!
 //! [`parse`] reads text and says what is wrong with it by line and position; an [`Expression`] shows
-//! itself in its canonical spelling. [`matches`] is what it means, [`decide`] as much of that as a
+//! itself in its canonical spelling. [`matches()`] is what it means, [`decide`] as much of that as a
 //! summary tells, [`explain`] tells which part of it fails. Source: X-Ray Developer Guide, "Use filter expressions"; what
 //! that leaves open is decided where it comes up, with the reason.
 

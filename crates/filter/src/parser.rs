@@ -42,6 +42,8 @@ struct Parser<'a> {
     next: Placed<'a>,
     /// Where the term that is being read begins.
     term_start: usize,
+    /// Where the operator stands that was read last.
+    operator_start: usize,
     depth: usize,
 }
 
@@ -50,7 +52,7 @@ impl<'a> Parser<'a> {
         if text.len() > MAX_EXPRESSION_BYTES {
             return Err(FilterError::TooLong(text.len()));
         }
-        Ok(Self { text, next: token_at(text, 0), term_start: 0, depth: 0 })
+        Ok(Self { text, next: token_at(text, 0), term_start: 0, operator_start: 0, depth: 0 })
     }
 
     /// Takes the next token.

@@ -10,6 +10,8 @@
 //! * The response time has one cause: from the root on down, whoever took the largest share, as long
 //!   as that is at least half of what its parent took.
 
+use std::cell::Cell;
+
 use crate::{Entity, Micros, ServiceId, Timestamp, Trace, TraceNode};
 
 /// Causes of one kind kept for a trace: the first as its tree is walked, siblings by start. A trace
@@ -24,6 +26,13 @@ const MAX_EXCEPTIONS: usize = 10;
 
 /// Characters of one text. The documents have the whole.
 const MAX_TEXT: usize = 1000;
+
+/// Bytes of the exceptions of a trace that are told. Causes share most of their paths, and so tell
+/// the same exceptions many times.
+const MAX_EXCEPTION_BYTES: usize = 64 << 10;
+
+/// Bytes of names and exceptions after which no further cause is told.
+const MAX_CAUSE_BYTES: usize = 256 << 10;
 
 /// Why a trace ended as it did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,22 +113,29 @@ impl Trace<'_> {
             is_bad(index) && !node.children.iter().any(&is_bad)
         };
         let root = self.root();
-        let culprits = self.nodes.iter().enumerate().filter(is_culprit).take(MAX_CAUSES);
-        let cause = |(index, _): (usize, _)| {
+        let room = Cell::new(MAX_EXCEPTION_BYTES);
+        let entity = |_: usize, node: &TraceNode<'_>| RootCauseEntity {
+            name: cut(&node.entity.name),
+            is_remote: node.entity.is_call(),
+            coverage: None,
+            exceptions: exceptions(&node.entity, &room),
+        };
+        let (mut causes, mut bytes) = (Vec::new(), 0);
+        for (index, _) in self.nodes.iter().enumerate().filter(is_culprit).take(MAX_CAUSES) {
             let path = self.path_to(index);
             // Above the root may stand subsegments whose own segment is missing.
-            let below_root = path.iter().skip_while(|on_path| Some(**on_path) != root);
-            let client_impacting =
-                below_root.clone().next().is_some() && below_root.clone().all(&is_bad);
-            let entity = |_: usize, node: &TraceNode<'_>| RootCauseEntity {
-                name: cut(&node.entity.name),
-                is_remote: node.entity.is_call(),
-                coverage: None,
-                exceptions: exceptions(&node.entity),
-            };
-            RootCause { services: self.services_along(&path, entity), client_impacting }
-        };
-        culprits.map(cause).collect()
+            let mut below_root =
+                path.iter().skip_while(|on_path| Some(**on_path) != root).peekable();
+            let client_impacting = below_root.peek().is_some() && below_root.all(&is_bad);
+            let services = self.services_along(&shortened(path), entity);
+            bytes +=
+                services.iter().flat_map(|service| &service.path).map(text_bytes).sum::<usize>();
+            causes.push(RootCause { services, client_impacting });
+            if bytes > MAX_CAUSE_BYTES {
+                break;
+            }
+        }
+        causes
     }
 
     /// The way down from the root to what took the time; `None` while the root is in progress.
@@ -162,7 +178,7 @@ impl Trace<'_> {
         let parent = |index: &usize| self.nodes.get(*index)?.parent;
         let mut path: Vec<usize> = std::iter::successors(Some(index), parent).collect();
         path.reverse();
-        shortened(path)
+        path
     }
 
     /// A path cut into the segments that it leads through.
@@ -177,10 +193,13 @@ impl Trace<'_> {
             match services.last_mut().filter(|(segment, _)| *segment == node.segment) {
                 Some((_, service)) => service.path.push(entity(index, node)),
                 None => {
+                    // Every service begins with its segment, also where a long path was cut.
+                    let segment = self.nodes.get(node.segment).filter(|_| node.segment != index);
+                    let segment = segment.map(|segment| entity(node.segment, segment));
                     let service = RootCauseService {
                         service: self.service_of(node).cloned(),
                         is_inferred: node.is_inferred,
-                        path: vec![entity(index, node)],
+                        path: segment.into_iter().chain([entity(index, node)]).collect(),
                     };
                     services.push((node.segment, service));
                 }
@@ -232,14 +251,27 @@ fn shortened(mut path: Vec<usize>) -> Vec<usize> {
     path
 }
 
-fn exceptions(entity: &Entity<'_>) -> Vec<RootCauseException> {
+/// What it recorded, as long as there is room.
+fn exceptions(entity: &Entity<'_>, room: &Cell<usize>) -> Vec<RootCauseException> {
     let recorded = entity.cause().exceptions.into_iter().take(MAX_EXCEPTIONS);
-    recorded
-        .map(|exception| RootCauseException {
-            name: exception.kind.as_deref().map(cut),
-            message: exception.message.as_deref().map(cut),
-        })
-        .collect()
+    let told = recorded.map(|exception| RootCauseException {
+        name: exception.kind.as_deref().map(cut),
+        message: exception.message.as_deref().map(cut),
+    });
+    told.take_while(|exception| {
+        let left = room.get().checked_sub(exception_bytes(exception));
+        room.set(left.unwrap_or(0));
+        left.is_some()
+    })
+    .collect()
+}
+
+fn text_bytes(entity: &RootCauseEntity) -> usize {
+    entity.name.len() + entity.exceptions.iter().map(exception_bytes).sum::<usize>()
+}
+
+fn exception_bytes(exception: &RootCauseException) -> usize {
+    [&exception.name, &exception.message].into_iter().flatten().map(String::len).sum()
 }
 
 fn cut(text: &str) -> String {

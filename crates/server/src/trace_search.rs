@@ -2,7 +2,7 @@
 //!
 //! Three sieves, each finer and dearer than the one before: conditions that the store checks on
 //! columns ([`pushed_down`]), what the summary tells ([`decide`]), and the whole trace
-//! ([`matches`]), which is the meaning of the language. Root causes need the whole trace as well, so
+//! ([`matches()`]), which is the meaning of the language. Root causes need the whole trace as well, so
 //! every trace that is shown is read once.
 
 use std::sync::Arc;
@@ -22,7 +22,10 @@ use pushed_down::pushed_down;
 /// second at most; it may then be short or empty and still go on.
 const MOST_READ: usize = 2_000;
 
-/// Summaries asked of the store at a time when not all of them may match.
+/// Bytes of documents after which no further trace is read for a page: some 0.3 s of assembly.
+const MOST_BYTES_READ: usize = 16 << 20;
+
+/// Summaries asked of the store at a time once it has shown that not all of them match.
 const CANDIDATES: usize = 200;
 
 /// What to look for.
@@ -74,24 +77,31 @@ impl TraceSearch<'_> {
             decide(self.expression, summary) != Some(false) && (self.is_wanted)(summary)
         };
         let mut page = FoundPage { traces: Vec::new(), scanned: 0, next: self.after };
-        let mut to_read = MOST_READ.max(self.limit);
+        let (mut to_read, mut bytes_to_read) = (MOST_READ.max(self.limit), MOST_BYTES_READ);
+        let mut wanted = self.limit;
         loop {
-            let candidates = self.candidates(store, &conditions, &may_match, &page)?;
-            page.scanned += candidates.scanned;
+            let candidates = self.candidates(store, &conditions, &may_match, &page, wanted)?;
+            let count = candidates.summaries.len();
             for (place, summary) in candidates.summaries.iter().enumerate() {
+                let (found, bytes) = self.look_at(store, summary)?;
+                page.traces.extend(found);
                 to_read -= 1;
-                page.traces.extend(self.look_at(store, summary)?);
-                if page.traces.len() >= self.limit || to_read == 0 {
-                    let is_last = place + 1 == candidates.summaries.len();
+                bytes_to_read = bytes_to_read.saturating_sub(bytes);
+                if page.traces.len() >= self.limit || to_read == 0 || bytes_to_read == 0 {
+                    let is_last = place + 1 == count;
                     let here = Cursor { time: summary.time, id: summary.id };
                     page.next = if is_last { candidates.next } else { Some(here) };
+                    // Of those behind this one the next page tells.
+                    page.scanned += candidates.scanned * (place + 1) / count;
                     return Ok(page);
                 }
             }
+            page.scanned += candidates.scanned;
             page.next = candidates.next;
             if page.next.is_none() || page.scanned >= self.scan_limit {
                 return Ok(page);
             }
+            wanted = CANDIDATES;
         }
     }
 
@@ -101,34 +111,38 @@ impl TraceSearch<'_> {
         conditions: &[Condition],
         may_match: &(dyn Fn(&TraceSummary) -> bool + Sync),
         page: &FoundPage,
+        wanted: usize,
     ) -> Result<SummaryPage, StoreError> {
         store.summaries(&SummaryQuery {
             range: self.range,
             range_type: self.range_type,
             after: page.next,
-            limit: CANDIDATES.max(self.limit),
+            limit: wanted,
             scan_limit: self.scan_limit.saturating_sub(page.scanned),
             conditions,
             matches: may_match,
         })
     }
 
-    /// Reads a trace; gives it if it matches.
+    /// Reads a trace; gives it if it matches, and how many bytes it has.
     fn look_at(
         &self,
         store: &dyn TraceStore,
         summary: &Arc<TraceSummary>,
-    ) -> Result<Option<FoundTrace>, StoreError> {
+    ) -> Result<(Option<FoundTrace>, usize), StoreError> {
         let told = decide(self.expression, summary);
         let documents = store.documents(summary.id)?;
+        let all = documents.iter().flat_map(|documents| &documents.documents);
+        let bytes = all.map(|document| document.bytes.len()).sum();
         let trace = documents.as_ref().and_then(TraceDocuments::assemble);
         // Of a trace that is being deleted only the summary may be left.
         let is_match = told
             .unwrap_or_else(|| trace.as_ref().is_some_and(|trace| matches(self.expression, trace)));
-        Ok(is_match.then(|| FoundTrace {
+        let found = is_match.then(|| FoundTrace {
             summary: Arc::clone(summary),
             causes: trace.map(|trace| trace.root_causes()).unwrap_or_default(),
-        }))
+        });
+        Ok((found, bytes))
     }
 }
 

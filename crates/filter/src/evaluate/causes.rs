@@ -141,13 +141,11 @@ fn service_to_json(service: &RootCauseService) -> Value {
     let mut members = Map::new();
     members.insert("Name".to_owned(), service.name().into());
     members.insert("Names".to_owned(), json!([service.name()]));
-    let mut optional = |key: &str, text: Option<&str>| {
-        if let Some(text) = text {
-            members.insert(key.to_owned(), text.into());
-        }
-    };
-    optional("Type", id.and_then(|id| id.kind.as_deref()));
-    optional("AccountId", id.and_then(|id| id.account_id.as_deref()));
+    let kind = id.and_then(|id| id.kind.as_deref()).unwrap_or_default();
+    members.insert("Type".to_owned(), kind.into());
+    if let Some(account_id) = id.and_then(|id| id.account_id.as_deref()) {
+        members.insert("AccountId".to_owned(), account_id.into());
+    }
     members.insert("Inferred".to_owned(), service.is_inferred.into());
     let path: Vec<Value> = service.path.iter().map(entity_to_json).collect();
     members.insert("EntityPath".to_owned(), path.into());

@@ -105,7 +105,7 @@ impl<'a> Parser<'a> {
                         NumberTest::Is(comparison, self.number()?)
                     }
                     Some(Operator::Word(_)) => {
-                        return Err(self.unexpected("=, !=, <, <=, > or >= after a number"));
+                        return Err(self.wrong_operator("=, !=, <, <=, > or >= after a number"));
                     }
                 };
                 Ok(Expression::Number { field, test })
@@ -179,7 +179,6 @@ impl<'a> Parser<'a> {
 
     fn annotation_test(&mut self) -> Result<AnnotationTest, FilterError> {
         let Some(operator) = self.operator() else { return Ok(AnnotationTest::Set) };
-        let place = self.next.start;
         match (operator, &self.next.token) {
             (Operator::Symbol(comparison), Token::Number(number)) => {
                 let test = AnnotationTest::Number(comparison, *number);
@@ -188,12 +187,11 @@ impl<'a> Parser<'a> {
             }
             (operator, Token::Word(word)) if truth(word).is_some() => {
                 let is_equal = self.equality(operator, "= or != before true or false")?;
-                Ok(AnnotationTest::Boolean(self.boolean()? == is_equal))
+                Ok(AnnotationTest::Boolean { equal: is_equal, value: self.boolean()? })
             }
             (operator, Token::Text(_) | Token::Word(_)) => {
                 let Some(comparison) = as_text(operator) else {
-                    let expected = "a number after <, <=, > or >=";
-                    return Err(self.error_at(place, expected, None));
+                    return Err(self.unexpected("a number after <, <=, > or >="));
                 };
                 Ok(AnnotationTest::Text(comparison, self.text()?))
             }
@@ -221,7 +219,7 @@ impl<'a> Parser<'a> {
             }
             _ => return None,
         };
-        self.take();
+        self.operator_start = self.take().start;
         Some(operator)
     }
 
@@ -230,13 +228,18 @@ impl<'a> Parser<'a> {
         match operator {
             Operator::Symbol(Comparison::Equal) => Ok(true),
             Operator::Symbol(Comparison::NotEqual) => Ok(false),
-            _ => Err(self.unexpected(expected)),
+            _ => Err(self.wrong_operator(expected)),
         }
+    }
+
+    /// The error that the operator that was read last is none here.
+    fn wrong_operator(&self, expected: &str) -> FilterError {
+        self.error_at(self.operator_start, expected, None)
     }
 
     fn text_comparison(&self, operator: Operator) -> Result<TextComparison, FilterError> {
         let expected = "=, !=, CONTAINS, BEGINSWITH or ENDSWITH after a keyword that is a text";
-        as_text(operator).ok_or_else(|| self.unexpected(expected))
+        as_text(operator).ok_or_else(|| self.wrong_operator(expected))
     }
 
     /// `=` or `!=`, which must follow.

@@ -14,7 +14,8 @@ pub struct RootCauseShape<'a> {
     pub client_impacting: bool,
 }
 
-/// A segment on the way. Grafana dereferences `Name`, `Names` and `Type` unseen, so all are there.
+/// A segment on the way. Grafana dereferences `Name`, `Names` and `Type` unseen, so all are there; a
+/// type that is not known is empty.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "the members are the API's and RootCauseService documents them")]
@@ -22,7 +23,7 @@ pub struct RootCauseServiceShape<'a> {
     pub name: &'a str,
     pub names: [&'a str; 1],
     #[serde(rename = "Type")]
-    pub kind: Option<&'a str>,
+    pub kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<&'a str>,
     pub entity_path: Vec<RootCauseEntityShape<'a>>,
@@ -73,7 +74,7 @@ impl<'a> From<&'a RootCauseService> for RootCauseServiceShape<'a> {
         Self {
             name,
             names: [name],
-            kind: id.and_then(|id| id.kind.as_deref()),
+            kind: id.and_then(|id| id.kind.as_deref()).unwrap_or_default(),
             account_id: id.and_then(|id| id.account_id.as_deref()),
             entity_path: service.path.iter().map(RootCauseEntityShape::from).collect(),
             inferred: service.is_inferred,

@@ -132,11 +132,11 @@ async fn from_single_sign_on() {
     let config = "[default]\nsso_start_url = https://me.awsapps.com/start\nsso_region = eu-west-1\n\
                   sso_account_id = 123456789012\nsso_role_name = dev\n";
     // The name is the SHA-1 of the start URL.
-    let cached = "/home/me/.aws/sso/cache/3911600267c0d9cc9afec1c3050024e8476136ad.json";
+    let cached = "/users/me/.aws/sso/cache/3911600267c0d9cc9afec1c3050024e8476136ad.json";
     let token = r#"{"accessToken":"cached-token","expiresAt":"2026-11-23T00:00:00Z"}"#;
     check(
-        given(&[("HOME", "/home/me"), ("AWS_ENDPOINT_URL_SSO", &portal.address)])
-            .files(&[("/home/me/.aws/config", config), (cached, token)]),
+        given(&[("HOME", "/users/me"), ("AWS_ENDPOINT_URL_SSO", &portal.address)])
+            .files(&[("/users/me/.aws/config", config), (cached, token)]),
         &format!("ASIASSO/{SCOPE} t"),
     )
     .await;

@@ -160,9 +160,9 @@ async fn region_of_local_mode() {
     let imds = Fake::start(imds).await;
     let given = |variables| {
         Given::variables(variables)
-            .with(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &imds.address), ("HOME", "/home/me")])
+            .with(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &imds.address), ("HOME", "/users/me")])
             .files(&[(
-                "/home/me/.aws/config",
+                "/users/me/.aws/config",
                 "[default]\nregion = eu-north-1\n[profile other]\nregion = eu-south-2\n",
             )])
             .settings(local())
