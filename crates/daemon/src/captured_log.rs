@@ -1,7 +1,7 @@
 //! What a test's thread logs, as lines `LEVEL message name=value …`.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,9 +16,27 @@ pub(crate) struct CapturedLog {
 #[derive(Clone, Debug, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
+/// Lets every thread that has no log of its own log into nothing.
+///
+/// Without that, `tracing` may ask such a thread, as long as there is one log only, whether anybody
+/// wants to hear of a line; it takes the no for everybody's, and the thread whose log is looked at
+/// says nothing either.
+pub(crate) fn hear_every_thread() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(io::sink)
+            .finish();
+        // Nobody else in the tests sets one.
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
 impl CapturedLog {
     /// Begins to keep what this thread logs.
     pub(crate) fn start() -> Self {
+        hear_every_thread();
         let text = Text::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::DEBUG)

@@ -253,13 +253,15 @@ fn destination_setups(
 fn find_region(aws: Aws, tasks: &TaskTracker) -> watch::Receiver<bool> {
     let (has_none, receiver) = watch::channel(false);
     match aws.identity.known_region() {
-        Some(region) => aws.use_region(&region),
+        Some(region) => {
+            has_none.send_replace(!aws.use_region(&region));
+        }
         None => {
             tasks.spawn(async move {
                 match aws.identity.region().await {
                     Ok(region) => {
                         say_region(&region);
-                        aws.use_region(&region);
+                        has_none.send_replace(!aws.use_region(&region));
                     }
                     Err(_) => {
                         has_none.send_replace(true);
@@ -272,15 +274,18 @@ fn find_region(aws: Aws, tasks: &TaskTracker) -> watch::Receiver<bool> {
 }
 
 impl Aws {
-    fn use_region(&self, region: &str) {
+    /// False when the region cannot have an endpoint; the log has it then.
+    fn use_region(&self, region: &str) -> bool {
         let endpoint = identity::endpoint_of(region);
         if let Some(upstream) = &self.of_region
             && let Err(fault) = upstream.set_endpoint(&endpoint)
         {
             // A region with characters that no host name has.
             tracing::error!("region {region:?} has no endpoint: {fault}");
+            return false;
         }
         say_endpoint(self.told_endpoint.as_deref().unwrap_or(&endpoint));
+        true
     }
 }
 

@@ -175,10 +175,14 @@ impl Spool {
 
     /// Deletes a file that was taken out.
     pub(super) fn remove(&self, stored: &Stored) -> io::Result<()> {
+        self.forget(stored);
+        fs::remove_file(self.directory.join(&stored.name))
+    }
+
+    /// A file that was taken out is not there any more.
+    pub(super) fn forget(&self, stored: &Stored) {
         let mut state = self.lock();
         state.bytes = state.bytes.saturating_sub(stored.bytes);
-        drop(state);
-        fs::remove_file(self.directory.join(&stored.name))
     }
 
     /// A file that was taken out waits again.
@@ -190,9 +194,9 @@ impl Spool {
     pub(super) fn set_aside(&self, stored: &Stored) -> io::Result<PathBuf> {
         let path = self.directory.join(&stored.name);
         let damaged = self.directory.join(format!("{}.damaged", stored.name));
+        self.forget(stored);
         fs::rename(path, &damaged)?;
         let mut state = self.lock();
-        state.bytes = state.bytes.saturating_sub(stored.bytes);
         state.damaged.push_back(damaged.clone());
         let too_many =
             if state.damaged.len() > MOST_DAMAGED { state.damaged.pop_front() } else { None };
@@ -205,16 +209,20 @@ impl Spool {
 
     /// Deletes the oldest files until so many bytes have room; gives the number of documents lost.
     fn make_room(&self, bytes: u64) -> usize {
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         let mut state = self.lock();
         while state.bytes.saturating_add(bytes) > self.most_bytes {
             let Some(oldest) = state.files.pop_front() else { break };
             state.bytes = state.bytes.saturating_sub(oldest.bytes);
-            dropped += oldest.documents;
+            dropped.push(oldest);
+        }
+        // Whoever sends needs the lock as well, and must not wait for a slow disk.
+        drop(state);
+        for oldest in &dropped {
             // One that cannot be deleted is found again by the next process.
             let _ = fs::remove_file(self.directory.join(&oldest.name));
         }
-        dropped
+        dropped.iter().map(|oldest| oldest.documents).sum()
     }
 
     fn write(&self, batch: &Batch, bytes: u64) -> io::Result<()> {

@@ -163,7 +163,7 @@ async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
         Ok(batch) => batch,
         Err(fault) => {
             line.release();
-            set_aside(line, spooling, stored, &fault).await;
+            unreadable(line, spooling, stored, &fault).await;
             return;
         }
     };
@@ -211,6 +211,29 @@ async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
                 delete(line, spooling, stored).await;
             }
         },
+    }
+}
+
+/// What becomes of a file that cannot be read. Only one that is damaged is given up: an error of the
+/// system says nothing about the file.
+async fn unreadable(line: &Line, spooling: &Spooling, stored: Stored, fault: &ReadError) {
+    match fault {
+        ReadError::Damaged(_) => set_aside(line, spooling, stored, fault).await,
+        ReadError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Somebody has sent it by hand, or does not want it.
+            spooling.spool.forget(&stored);
+            line.show_spool(spooling);
+            tracing::warn!(destination = line.shown(), "{} is gone from the spool", stored.name);
+        }
+        ReadError::Io(error) => {
+            let name = stored.name.clone();
+            spooling.spool.put_back(stored);
+            tracing::warn!(destination = line.shown(), "read {name} of the spool: {error}");
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                () = line.closed.cancelled() => {}
+            }
+        }
     }
 }
 

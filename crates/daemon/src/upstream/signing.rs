@@ -59,12 +59,20 @@ pub(crate) enum Signing {
 pub(super) struct Signatures {
     signing: Signing,
     first_asked: OnceLock<Instant>,
+    /// Whether there ever were credentials: then the destination counts on signatures, and a renewal
+    /// that takes long is waited for.
+    has_signed: AtomicBool,
     has_warned: AtomicBool,
 }
 
 impl Signatures {
     pub(super) fn new(signing: Signing) -> Self {
-        Self { signing, first_asked: OnceLock::new(), has_warned: AtomicBool::new(false) }
+        Self {
+            signing,
+            first_asked: OnceLock::new(),
+            has_signed: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn refused(&self) {
@@ -82,10 +90,16 @@ impl Signatures {
         let fault = match &self.signing {
             Signing::Never => return Ok(None),
             Signing::Always(source) => return source.signer().await.map(Some),
+            Signing::IfPossible(source) if self.has_signed.load(Ordering::Relaxed) => {
+                return source.signer().await.map(Some);
+            }
             Signing::IfPossible(source) => {
                 let patience_ends = *self.first_asked.get_or_init(Instant::now) + MOST_WAIT;
                 match tokio::time::timeout_at(patience_ends, source.signer()).await {
-                    Ok(Ok(signer)) => return Ok(Some(signer)),
+                    Ok(Ok(signer)) => {
+                        self.has_signed.store(true, Ordering::Relaxed);
+                        return Ok(Some(signer));
+                    }
                     Ok(Err(fault)) => fault.to_string(),
                     Err(_) => format!("none found within {} ms", MOST_WAIT.as_millis()),
                 }

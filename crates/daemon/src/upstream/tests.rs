@@ -277,6 +277,35 @@ async fn without_credentials() {
     assert!(seen.iter().all(|seen| !seen.headers.contains_key("authorization")));
 }
 
+/// Has credentials the first time; the renewal takes a second.
+#[derive(Debug, Default)]
+struct Renewing(std::sync::atomic::AtomicBool);
+
+impl SignerSource for Renewing {
+    fn signer(&self) -> SignerFuture<'_> {
+        let is_renewal = self.0.swap(true, std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async move {
+            if is_renewal {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            signer().signer().await
+        })
+    }
+
+    fn refused(&self) {}
+}
+
+#[tokio::test]
+async fn a_slow_renewal_is_waited_for_and_nothing_goes_unsigned() {
+    let server = FakeUpstream::start().await;
+    let may = upstream(&Outbound::default(), Signing::IfPossible(Arc::new(Renewing::default())));
+    may.set_endpoint(&server.url()).unwrap();
+    for _ in 0..2 {
+        may.call_whole(call("{}"), 1).await.unwrap();
+    }
+    assert!(server.seen().iter().all(|seen| seen.headers.contains_key("authorization")));
+}
+
 #[tokio::test]
 async fn plain_http_goes_through_the_proxy_in_absolute_form() {
     let proxy = FakeUpstream::start().await;

@@ -188,3 +188,43 @@ async fn damaged_files_are_told_and_others_are_sent() {
     );
     assert!(errors.len() == 1 && errors[0].starts_with(&expect), "{errors:?}");
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_for_now_is_sent_later_and_one_that_is_gone_is_not_missed() {
+    let log = CapturedLog::start();
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("one");
+    std::fs::create_dir(&place).unwrap();
+    let spool = Spool::open(place.clone(), 1 << 20).unwrap();
+    spool.put(&[batch(1, 2), batch(2, 3), batch(3, 4)]);
+    drop(spool);
+    let mut names: Vec<_> =
+        std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|name| name.extension().is_some_and(|ending| ending == "json"));
+    names.sort();
+    let [unreadable, gone, _] = &names[..] else { panic!("{names:?}") };
+    let server = FakeUpstream::start().await;
+    let (url, address) = (server.url(), server.address);
+    server.stop().await;
+    let rig = start(&[&url], &with_spool(&directory, 1));
+    let content = std::fs::read(unreadable).unwrap();
+    std::fs::remove_file(unreadable).unwrap();
+    std::fs::create_dir(unreadable).unwrap();
+    std::fs::remove_file(gone).unwrap();
+    let server = FakeUpstream::start_at(address, None).await;
+    let told = async {
+        while !log.lines(&["WARN"]).iter().any(|line| line.starts_with("WARN read ")) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(20 * SECOND, told).await.unwrap();
+    // Somebody mends it, and the daemon looks again.
+    std::fs::remove_dir(unreadable).unwrap();
+    std::fs::write(unreadable, content).unwrap();
+    until(&rig.tallies[0].replayed, 6).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!(server.seen().len(), 2);
+    assert_eq!((files(&directory, ".json"), files(&directory, ".damaged")), (0, 0));
+    assert_eq!(rig.tallies[0].spool_bytes.get(), 0);
+    assert_eq!(rig.tallies[0].lost.spool_full.get(), 0);
+}

@@ -133,6 +133,7 @@ impl Log {
             .with_target(false)
             .with_ansi(false)
             .finish();
+        crate::captured_log::hear_every_thread();
         Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
