@@ -14,6 +14,7 @@ mod destinations;
 #[cfg(test)]
 mod fake_upstream;
 mod gateway;
+mod go_words;
 mod healthcheck;
 mod identity;
 mod intake;

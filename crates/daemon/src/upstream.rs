@@ -37,7 +37,6 @@ pub(crate) use self::dialler::{Dialler, Way};
 pub(crate) use self::failure::{FailureKind, UpstreamError};
 pub(crate) use self::no_proxy::NoProxy;
 pub(crate) use self::origin::{AddressFault, Origin, Proxy};
-#[allow(unused_imports, reason = "until the parts are put together")]
 pub(crate) use self::signing::{NoCredentials, SignerFuture, SignerSource, Signing};
 
 use self::pool::{Connection, Pool};

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::config::options::{self, Kind, Setting};
 use crate::config::yaml::{self, Content, Meaning, Node, YamlError};
+use crate::go_words::go_words;
 
 /// Where the file is looked for when none is named; the first that exists counts. The last one is
 /// the official daemon's own, and of no use to anybody, but its order is kept.
@@ -51,7 +52,7 @@ pub(super) struct FileValues(BTreeMap<&'static str, String>);
 /// What is wrong with a `cfg.yaml`, in the words of the official daemon.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    #[error("Error occur when using config flag: open {path}: {}", in_words_of_go(.source))]
+    #[error("Error occur when using config flag: open {path}: {}", go_words(.source))]
     Read { path: String, source: io::Error },
     #[error("Error occur when using config flag: {0}")]
     Yaml(#[from] YamlError),
@@ -152,16 +153,6 @@ fn read(path: &str, files: &dyn Files) -> Result<Vec<u8>, FileError> {
     files
         .read(Path::new(path), MOST_BYTES)
         .map_err(|source| FileError::Read { path: path.to_owned(), source })
-}
-
-/// What Go says of an error of the operating system: the same, in lower case and without number.
-fn in_words_of_go(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 /// The check of a file that was named: `Version` is there, and every key is known.

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::go_words::go_words;
 use crate::intake::listen::{self as datagrams, resolve};
 
 /// Connections that wait to be accepted.
@@ -18,7 +19,7 @@ pub(crate) enum ListenError {
     Address(#[from] datagrams::ListenError),
     /// The system refuses, e.g. since the port is taken: the daemon goes on without, unless told
     /// otherwise.
-    #[error("proxy http server failed to listen: listen tcp {address}: {step}: {}", reason(.cause))]
+    #[error("proxy http server failed to listen: listen tcp {address}: {step}: {}", go_words(.cause))]
     Refused {
         /// As Go prints it.
         address: String,
@@ -61,17 +62,6 @@ fn bind(address: SocketAddr) -> Result<TcpListener, (&'static str, io::Error)> {
     socket.listen(BACKLOG).map_err(step("listen"))?;
     socket.set_nonblocking(true).map_err(step("setsockopt"))?;
     Ok(socket.into())
-}
-
-/// The system's text as Go writes it: `address already in use`, not `Address already in use (os
-/// error 98)`.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 #[cfg(test)]

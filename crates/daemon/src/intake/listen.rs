@@ -4,6 +4,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 
+use crate::go_words::go_words;
+
 /// Segments come in bursts; 4 MiB, which the kernel doubles, hold some thousand usual datagrams. The
 /// official daemon leaves it at the system's default, where it is 92.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
@@ -31,7 +33,7 @@ pub(crate) enum ListenError {
     #[error("lookup udp/{0}: unknown port")]
     Port(String),
     /// The operating system refuses.
-    #[error("listen udp {address}: bind: {}", words(cause))]
+    #[error("listen udp {address}: bind: {}", go_words(cause))]
     Bind {
         /// Where.
         address: SocketAddr,
@@ -106,16 +108,6 @@ fn split(text: &str) -> Result<(&str, &str), ListenError> {
         Some(host) => Ok((host, port)),
         None if port.ends_with(']') => Err(fault("missing port in address")),
         None => Err(fault("missing ']' in address")),
-    }
-}
-
-/// The operating system's words as Go spells them.
-fn words(cause: &io::Error) -> String {
-    match cause.kind() {
-        io::ErrorKind::AddrInUse => "address already in use".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "cannot assign requested address".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => cause.to_string(),
     }
 }
 
