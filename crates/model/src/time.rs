@@ -46,6 +46,11 @@ impl Timestamp {
         self.0.div_euclid(60_000_000)
     }
 
+    /// The beginning of a [`Timestamp::minute`].
+    pub const fn from_minute(minute: i64) -> Self {
+        Self(minute.saturating_mul(60_000_000))
+    }
+
     /// The time `length` later.
     pub const fn plus(self, length: Micros) -> Self {
         Self(self.0.saturating_add(length.0))

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use roentgen_model::{ServiceGraph, TraceId};
+use roentgen_model::TraceId;
 use roentgen_ops::{Clock as _, SystemClock};
 use roentgen_store::{
-    Acknowledge, EmbeddedStore, NewDocument, Refused, StoreError, StoreOptions, StoreStatus,
-    SummaryPage, SummaryQuery, TimeRange, TraceDocuments, TraceStore,
+    Acknowledge, EmbeddedStore, GraphQuery, NewDocument, Refused, StoreError, StoreOptions,
+    StoreStatus, SummaryPage, SummaryQuery, TimedGraph, TraceDocuments, TraceStore,
 };
 use serde_json::{Value, json};
 
@@ -96,8 +96,8 @@ impl TraceStore for TestStore {
         self.inner.summaries(query)
     }
 
-    fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
-        self.inner.service_graph(range)
+    fn service_graphs(&self, query: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError> {
+        self.inner.service_graphs(query)
     }
 
     fn status(&self) -> StoreStatus {

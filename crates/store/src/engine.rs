@@ -13,7 +13,7 @@ mod fault_tests;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use roentgen_model::{ServiceGraph, TraceId};
+use roentgen_model::TraceId;
 use roentgen_ops::Clock;
 
 use crate::data_directory::DataDirectory;
@@ -23,9 +23,9 @@ use crate::queue::Append;
 use crate::state::State;
 use crate::writer::Writer;
 use crate::{
-    Acknowledge, NewDocument, Refused, StoreError, StoreOptions, StoreStatus, SummaryPage,
-    SummaryQuery, TimeRange, TraceDocuments, TraceStore, query, recovery, retention, settling,
-    upkeep,
+    Acknowledge, GraphQuery, NewDocument, Refused, StoreError, StoreOptions, StoreStatus,
+    SummaryPage, SummaryQuery, TimedGraph, TraceDocuments, TraceStore, query, recovery, retention,
+    settling, upkeep,
 };
 
 /// Storage in a directory of this machine.
@@ -161,9 +161,9 @@ impl TraceStore for EmbeddedStore {
         query::summaries(&self.state, query)
     }
 
-    fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
+    fn service_graphs(&self, query: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError> {
         self.check_open()?;
-        query::service_graph(&self.state, range)
+        query::service_graphs(&self.state, query)
     }
 
     fn status(&self) -> StoreStatus {

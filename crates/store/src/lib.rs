@@ -54,6 +54,6 @@ pub use options::{StoreOptions, Tuning};
 pub use settings::{SettingsError, SettingsFile};
 pub use status::StoreStatus;
 pub use trace_store::{
-    Acknowledge, Cursor, ReceivedDocument, Refused, SummaryPage, SummaryQuery, TimeRange,
-    TimeRangeType, TraceDocuments, TraceStore,
+    Acknowledge, Cursor, GraphQuery, ReceivedDocument, Refused, SummaryPage, SummaryQuery,
+    TimeRange, TimeRangeType, TimedGraph, TraceDocuments, TraceStore,
 };

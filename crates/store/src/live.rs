@@ -5,8 +5,7 @@
 //! of all its documents. That file's list of superseded rows takes the earlier row out, and its
 //! corrections take what the trace contributed out of the earlier rollups.
 
-use std::collections::{BTreeSet, HashSet};
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,8 +14,8 @@ use roentgen_model::{ServiceGraph, TraceId};
 use crate::log::{FileNumber, Position};
 use crate::manifest::ListedFile;
 use crate::settled::{
-    OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError, SettledFile, find_page,
-    service_graph,
+    OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError, SettledFile, Steps, find_page,
+    service_graphs,
 };
 use crate::{SummaryPage, SummaryQuery};
 
@@ -136,17 +135,17 @@ impl Live {
         find_page(&files, query, open, threads)
     }
 
-    /// What the files contribute to the service graph of a range of minutes.
+    /// What the files contribute to the service graph of each step.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub(crate) fn service_graph(
+    pub(crate) fn service_graphs(
         &self,
-        minutes: RangeInclusive<i64>,
+        steps: &Steps,
         threads: &ScanThreads,
-    ) -> Result<ServiceGraph, SettledError> {
+    ) -> Result<BTreeMap<i64, ServiceGraph>, SettledError> {
         let files: Vec<&SettledFile> = self.files.iter().map(|live| &*live.file).collect();
-        service_graph(&files, minutes, threads)
+        service_graphs(&files, steps, threads)
     }
 
     /// Rows that count.

@@ -5,13 +5,18 @@
 //! all its documents; its row in a settled file does not count then, and what it contributed to
 //! the service graph when it settled is taken back.
 
-use roentgen_model::{Micros, ServiceGraph, TraceId};
+use std::collections::BTreeMap;
+
+use roentgen_model::{Micros, Timestamp, TraceId};
 
 use crate::assembling::Whereabouts;
 use crate::locking::{lock, read};
 use crate::replacing::{self, Trouble};
+use crate::settled::Steps;
 use crate::state::State;
-use crate::{StoreError, StoreStatus, SummaryPage, SummaryQuery, TimeRange, TraceDocuments};
+use crate::{
+    GraphQuery, StoreError, StoreStatus, SummaryPage, SummaryQuery, TimedGraph, TraceDocuments,
+};
 
 use page::OpenPage;
 use view::View;
@@ -56,15 +61,25 @@ pub(crate) fn summaries(
     })
 }
 
-/// The service graph of a range of time.
-pub(crate) fn service_graph(state: &State, range: TimeRange) -> Result<ServiceGraph, StoreError> {
+/// The service graphs of a range of time.
+pub(crate) fn service_graphs(
+    state: &State,
+    query: &GraphQuery,
+) -> Result<Vec<TimedGraph>, StoreError> {
+    let range = query.range;
     let last = range.end.minus(Micros::new(1));
-    if range.start > last {
-        return Ok(ServiceGraph::default());
+    let mut graphs = BTreeMap::new();
+    if range.start <= last {
+        let steps = Steps::new(range.start.minute()..=last.minute(), query.step);
+        let _scanning = state.scan_threads.enter();
+        graphs = within_gate(state, || graph::service_graphs(state, &steps))?;
     }
-    let minutes = range.start.minute()..=last.minute();
-    let _scanning = state.scan_threads.enter();
-    within_gate(state, || graph::service_graph(state, minutes.clone()))
+    if query.step.is_none() {
+        let graph = graphs.into_values().next().unwrap_or_default();
+        return Ok(vec![TimedGraph { start: range.start, graph }]);
+    }
+    let timed = |(minute, graph)| TimedGraph { start: Timestamp::from_minute(minute), graph };
+    Ok(graphs.into_iter().map(timed).collect())
 }
 
 /// Everything for operators.

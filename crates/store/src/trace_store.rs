@@ -4,6 +4,7 @@
 //! [`TraceStore::append`], with its callback.
 
 use std::fmt;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -44,12 +45,24 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Io`] when the disk fails, [`StoreError::Closed`].
     fn summaries(&self, query: &SummaryQuery<'_>) -> Result<SummaryPage, StoreError>;
 
-    /// The service graph of all requests that began in a minute which the range touches. Sees
-    /// what [`TraceStore::summaries`] sees.
+    /// Service graphs of the requests that began in a minute which the range touches: one graph,
+    /// or one for each step in which any began, by time. Sees what [`TraceStore::summaries`] sees.
+    ///
+    /// All graphs are in memory at once: who asks for many steps asks for a part of them at a
+    /// time.
     ///
     /// # Errors
     /// As [`TraceStore::summaries`].
-    fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError>;
+    fn service_graphs(&self, query: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError>;
+
+    /// The one graph of a range.
+    ///
+    /// # Errors
+    /// As [`TraceStore::summaries`].
+    fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
+        let graphs = self.service_graphs(&GraphQuery { range, step: None })?;
+        Ok(graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default())
+    }
 
     /// Sizes, ages and counters for operators.
     fn status(&self) -> StoreStatus;
@@ -158,6 +171,26 @@ impl TimeRangeType {
             TimeRangeType::Service => range.contains(summary.end),
         }
     }
+}
+
+/// Of what to make service graphs.
+#[derive(Clone, Copy, Debug)]
+pub struct GraphQuery {
+    /// The range of time.
+    pub range: TimeRange,
+    /// Minutes of each step that the range is cut into; `None` for one graph of all. Steps begin
+    /// at multiples of their length since the Unix epoch; the first and the last one have only
+    /// the minutes that the range touches.
+    pub step: Option<NonZero<u32>>,
+}
+
+/// The service graph of a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimedGraph {
+    /// Where the step begins; of the one graph of a range, the start of the range.
+    pub start: Timestamp,
+    /// The graph of it.
+    pub graph: ServiceGraph,
 }
 
 /// What to look for.

@@ -89,6 +89,11 @@ impl Rollups {
         self.minutes.iter().map(|(&minute, sums)| (minute, sums.clone().into_graph()))
     }
 
+    /// The minutes of a range that anything began in, by time.
+    pub fn minutes_in(&self, minutes: impl RangeBounds<i64>) -> impl Iterator<Item = i64> + '_ {
+        self.minutes.range(minutes).map(|(&minute, _)| minute)
+    }
+
     /// The first and the last minute that anything began in.
     pub fn span(&self) -> Option<(i64, i64)> {
         Some((*self.minutes.first_key_value()?.0, *self.minutes.last_key_value()?.0))

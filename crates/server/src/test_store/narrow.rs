@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use roentgen_model::{ServiceGraph, TraceId};
+use roentgen_model::TraceId;
 use roentgen_store::{
-    Acknowledge, NewDocument, Refused, StoreError, StoreStatus, SummaryPage, SummaryQuery,
-    TimeRange, TraceDocuments, TraceStore,
+    Acknowledge, GraphQuery, NewDocument, Refused, StoreError, StoreStatus, SummaryPage,
+    SummaryQuery, TimedGraph, TraceDocuments, TraceStore,
 };
 
 /// The store. It answers at once what it takes.
@@ -75,7 +75,7 @@ impl TraceStore for NarrowStore {
         Err(StoreError::Closed)
     }
 
-    fn service_graph(&self, _: TimeRange) -> Result<ServiceGraph, StoreError> {
+    fn service_graphs(&self, _: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError> {
         Err(StoreError::Closed)
     }
 

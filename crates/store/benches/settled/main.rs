@@ -14,14 +14,15 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roentgen_model::{Micros, Timestamp, TraceId, TraceSummary};
 use roentgen_store::settled::{
-    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledFile, find_page,
-    merge_settled, service_graph, write_settled,
+    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledFile, Steps, find_page,
+    merge_settled, service_graphs, write_settled,
 };
 use roentgen_store::{
     AnnotationMatch, Condition, ServiceMatch, SummaryQuery, TextField, TextMatch, TimeRange,
@@ -253,13 +254,20 @@ fn map(files: &[Arc<SettledFile>]) {
     let files: Vec<&SettledFile> = files.iter().map(|file| &**file).collect();
     let first = i64::from(traffic::EPOCH) / 60;
     let threads = ScanThreads::of_machine();
-    let graph = service_graph(&files, first..=first + 359, &threads).expect("sound");
-    println!("map: {} nodes, {} edges", graph.nodes.len(), graph.edges.len());
+    let graphs = |minutes, step| {
+        service_graphs(&files, &Steps::new(minutes, NonZero::new(step)), &threads).expect("sound")
+    };
+    for graph in graphs(first..=first + 359, 0).values() {
+        println!("map: {} nodes, {} edges", graph.nodes.len(), graph.edges.len());
+    }
     measure("service map of 360 minutes in 30 files", 15, || {
-        drop(service_graph(&files, first..=first + 359, &threads).expect("sound"));
+        drop(graphs(first..=first + 359, 0));
     });
     measure("service map of 5 minutes", 15, || {
-        drop(service_graph(&files, first + 180..=first + 184, &threads).expect("sound"));
+        drop(graphs(first + 180..=first + 184, 0));
+    });
+    measure("service maps of 360 minutes, one by one", 15, || {
+        drop(graphs(first..=first + 359, 1));
     });
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::locking::wait_while;
 use crate::log::AppendFile;
-use crate::{Cursor, ReceivedDocument, TimeRangeType};
+use crate::{Cursor, ReceivedDocument, TimeRange, TimeRangeType};
 
 mod any_call;
 mod settled_files;

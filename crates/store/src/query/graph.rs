@@ -1,4 +1,4 @@
-//! The service graph: the rollups of settled files, and what open traces add.
+//! Service graphs: the rollups of settled files, and what open traces add.
 //!
 //! What the open traces of a shard add is summed in parts and kept: those that were opened one
 //! soon after the other are a part, and its sum counts for as long as none of them changes. Since
@@ -6,8 +6,7 @@
 //! came, each is assembled a few times only, however often is asked and however much comes in. In a
 //! store at rest, asking again costs next to nothing.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph};
@@ -20,6 +19,7 @@ use crate::live::Live;
 use crate::locking::lock;
 use crate::open::Shard;
 use crate::replacing::Trouble;
+use crate::settled::Steps;
 use crate::state::State;
 
 /// Traces are in one part that were opened within so many changes of their shard: some 170, of
@@ -99,11 +99,11 @@ enum SeenShard {
     Changed(u64, Vec<ViewedTrace>),
 }
 
-/// The service graph of a range of minutes.
-pub(super) fn service_graph(
+/// The service graph of each step in which anything began, by the first minute of the step.
+pub(super) fn service_graphs(
     state: &State,
-    minutes: RangeInclusive<i64>,
-) -> Result<ServiceGraph, Trouble> {
+    steps: &Steps,
+) -> Result<BTreeMap<i64, ServiceGraph>, Trouble> {
     let (shards, live) = see(state);
     let mut names = Names::default();
     let mut sums = Vec::with_capacity(shards.len());
@@ -125,15 +125,27 @@ pub(super) fn service_graph(
     for trace in parts().flat_map(|part| &part.large) {
         shown.push(show_large(state, trace.id, &trace.whereabouts(&live)?)?);
     }
-    let settled = live.service_graph(minutes.clone(), &state.scan_threads)?;
-    let mut graph = GraphSum::default();
-    graph.add_graph(&settled);
+    let settled = live.service_graphs(steps, &state.scan_threads)?;
+    let mut graphs: BTreeMap<i64, GraphSum<'_>> = BTreeMap::new();
+    for (step, graph) in &settled {
+        graphs.entry(*step).or_default().add_graph(graph);
+    }
     let small = parts().map(|part| (&part.added, &part.taken_back));
     for (added, taken_back) in small.chain(shown.iter().map(|s| (&s.added, &s.taken_back))) {
-        graph.add(added, minutes.clone());
-        graph.subtract(taken_back, minutes.clone());
+        for step in steps_of(added, steps) {
+            graphs.entry(step).or_default().add(added, steps.minutes_of(step));
+        }
+        for step in steps_of(taken_back, steps) {
+            graphs.entry(step).or_default().subtract(taken_back, steps.minutes_of(step));
+        }
     }
-    Ok(graph.finish())
+    let graphs = graphs.into_iter().map(|(step, sum)| (step, sum.finish()));
+    Ok(graphs.filter(|(_, graph)| !graph.is_empty()).collect())
+}
+
+/// The steps in which anything of these rollups began.
+fn steps_of(rollups: &Rollups, steps: &Steps) -> BTreeSet<i64> {
+    rollups.minutes_in(steps.minutes()).filter_map(|minute| steps.of(minute)).collect()
 }
 
 /// Looks at all shards, and then takes the list of settled files.

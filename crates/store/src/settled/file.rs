@@ -14,10 +14,10 @@ use super::filter::Filter;
 use super::footer::{Footer, RowGroup};
 use super::group::Group;
 use super::opening::{SectionReader, check_header, read_footer, read_superseded};
-use super::rollups::{GraphSum, RollupBlock, RollupPlace};
+use super::rollups::{GraphSums, RollupBlock, RollupPlace};
 use super::sequence::Sequences;
 use super::trace_index::{Fences, IndexBlock, IndexEntry};
-use super::{Position, Section, Sequence, SettledError};
+use super::{Position, Section, Sequence, SettledError, Steps};
 
 /// A settled file, open for reading. In memory are its footer, the fences and the filter of its
 /// trace index, and its list of superseded rows.
@@ -200,7 +200,7 @@ impl SettledFile {
         for rollup in &self.footer.rollups {
             let block = self.read_chunk(rollup.place, Section::Rollups)?;
             let sum = RollupBlock::new(&block).and_then(|mut block| {
-                GraphSum::default().add(&mut block, &(i64::MIN..=i64::MAX), false)
+                GraphSums::new(Steps::new(i64::MIN..=i64::MAX, None)).add(&mut block, false)
             });
             sum.map_err(|Malformed| self.damaged(Section::Rollups, rollup.place))?;
         }
@@ -227,17 +227,15 @@ impl SettledFile {
         Group { file: self, number, group, is_cached: true }
     }
 
-    /// Adds the rollups of a range of minutes to a sum, and takes corrections from it whose
-    /// target is live.
+    /// Adds rollups to sums, or takes corrections from them.
     pub(super) fn add_rollups(
         &self,
-        sum: &mut GraphSum,
-        minutes: &RangeInclusive<i64>,
+        sums: &mut GraphSums,
         rollup: &RollupPlace,
     ) -> Result<(), SettledError> {
         let block = self.read_chunk(rollup.place, Section::Rollups)?;
         RollupBlock::new(&block)
-            .and_then(|mut block| sum.add(&mut block, minutes, rollup.target.is_some()))
+            .and_then(|mut block| sums.add(&mut block, rollup.target.is_some()))
             .map_err(|Malformed| self.damaged(Section::Rollups, rollup.place))
     }
 

@@ -21,7 +21,7 @@ mod histogram;
 mod sum;
 
 use histogram::{read_histogram, write_histogram};
-pub(super) use sum::GraphSum;
+pub(super) use sum::GraphSums;
 
 /// A block is complete with so many bytes; a minute is never divided.
 const BLOCK_BYTES: usize = 32 << 10;

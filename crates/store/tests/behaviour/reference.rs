@@ -2,9 +2,12 @@
 //! simple enough to be right. What the real one answers must be the same.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
 use roentgen_model::{ServiceGraph, Timestamp, TraceId, TraceSummary};
-use roentgen_store::{Condition, Cursor, ReceivedDocument, TimeRange, TimeRangeType};
+use roentgen_store::{
+    Condition, Cursor, GraphQuery, ReceivedDocument, TimeRange, TimeRangeType, TraceStore as _,
+};
 
 use crate::harness::{Counts, Harness, all_time, assembled, counts};
 
@@ -99,8 +102,30 @@ impl Reference {
             let range = TimeRange { start: moment(minute), end: moment(minute + 1) };
             assert_eq!(harness.counts(range), counts(&expect), "{minute}");
         }
+        self.check_steps(harness);
         let before = TimeRange { start: Timestamp::default(), end: Timestamp::from_micros(60) };
         assert_eq!(harness.counts(before), Counts::default());
+    }
+
+    /// The graphs of steps are the sums of their minutes.
+    fn check_steps(&self, harness: &Harness) {
+        let minutes = self.graphs();
+        for step in [1, 5, 60] {
+            let mut expect: BTreeMap<i64, ServiceGraph> = BTreeMap::new();
+            for (minute, graph) in &minutes {
+                expect.entry(minute - minute.rem_euclid(step)).or_default().merge(graph);
+            }
+            let expect: Vec<_> =
+                expect.iter().map(|(step, graph)| (*step, counts(graph))).collect();
+            let step = u32::try_from(step).ok().and_then(NonZero::new);
+            let found = harness.store.service_graphs(&GraphQuery { range: all_time(), step });
+            let found: Vec<_> = found
+                .unwrap()
+                .iter()
+                .map(|timed| (timed.start.minute(), counts(&timed.graph)))
+                .collect();
+            assert_eq!(found, expect, "{step:?}");
+        }
     }
 
     /// The real store answers a question with the same, page by page.

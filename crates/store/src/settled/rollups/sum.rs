@@ -1,28 +1,34 @@
-//! The sum of many rollups, fast.
+//! The sums of many rollups, fast: one for each step of a range of time.
 //!
 //! A map of six hours adds millions of buckets. They are added in arrays by their number, each
 //! for a power of two of response times, instead of in sorted lists.
 
-use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{BTreeMap, HashMap};
 
 use roentgen_model::{
     EdgeStatistics, Histogram, Micros, NodeStatistics, RequestStatistics, ServiceGraph, ServiceId,
     Timestamp,
 };
 
+use super::super::Steps;
 use super::super::encoding::Malformed;
 use super::{Key, RollupBlock, Sums, read_histogram};
 
 /// Buckets of one array.
 const PAGE: usize = 128;
 
-/// The sum.
-#[derive(Debug, Default)]
-pub(in super::super) struct GraphSum {
+/// The sums.
+///
+/// The arrays of a step take some ten times the room of its graph. What is added should go
+/// upwards in time, and steps that nothing more is added to be finished meanwhile.
+#[derive(Debug)]
+pub(in super::super) struct GraphSums {
+    steps: Steps,
     numbers: HashMap<ServiceId, u32>,
     services: Vec<ServiceId>,
-    entries: HashMap<Key, Entry>,
+    open: BTreeMap<i64, HashMap<Key, Entry>>,
+    finished: BTreeMap<i64, ServiceGraph>,
 }
 
 /// The sums of a node or an edge.
@@ -51,46 +57,76 @@ fn page_at(pages: &mut Vec<Page>, index: usize) -> &mut [i64] {
     }
 }
 
-impl GraphSum {
+impl GraphSums {
+    /// Nothing yet, of these steps.
+    pub(in super::super) fn new(steps: Steps) -> Self {
+        let (numbers, services, open, finished) = Default::default();
+        Self { steps, numbers, services, open, finished }
+    }
+
+    /// The range of minutes, and how it is cut.
+    pub(in super::super) fn steps(&self) -> &Steps {
+        &self.steps
+    }
+
     /// Adds the minutes of a block that lie in the range, or takes them back.
     pub(in super::super) fn add(
         &mut self,
         block: &mut RollupBlock<'_>,
-        minutes: &RangeInclusive<i64>,
         is_correction: bool,
     ) -> Result<(), Malformed> {
         let numbers: Vec<u32> = block.services.iter().map(|service| self.number(service)).collect();
         let number = |number: u32| numbers.get(number as usize).copied().ok_or(Malformed);
-        let add = |_: &[ServiceId], minute: i64, key: Key, sums: Sums<'_>| {
-            if !minutes.contains(&minute) {
-                return Ok(());
-            }
+        let mut add = |_: &[ServiceId], minute: i64, key: Key, sums: Sums<'_>| {
+            let Some(step) = self.steps.of(minute) else { return Ok(()) };
             let key = match key {
                 Key::Node(node) => Key::Node(number(node)?),
                 Key::Edge(from, to) => Key::Edge(number(from)?, number(to)?),
             };
-            self.entries.entry(key).or_default().add(&sums, is_correction)
+            let entries = self.open.entry(step).or_default();
+            entries.entry(key).or_default().add(&sums, is_correction)
         };
-        let mut add = add;
         while block.next_minute(&mut add)?.is_some() {}
         Ok(())
     }
 
-    /// Adds another sum.
-    pub(in super::super) fn merge(&mut self, other: Self) {
-        if self.entries.is_empty() {
-            *self = other;
-            return;
+    /// Finishes the steps that end before a minute: nothing before it is added any more.
+    pub(in super::super) fn finish_before(&mut self, minute: i64) {
+        let minute = minute.max(*self.steps.minutes().start());
+        let Some(step) = self.steps.of(minute) else { return };
+        let later = self.open.split_off(&step);
+        let ended = std::mem::replace(&mut self.open, later);
+        for (step, entries) in ended {
+            self.finished.insert(step, self.graph(&entries));
         }
+    }
+
+    /// Adds other sums. What either has finished, the other must not have begun.
+    pub(in super::super) fn merge(&mut self, other: Self) {
         let numbers: Vec<u32> = other.services.iter().map(|service| self.number(service)).collect();
         let number = |number: u32| numbers.get(number as usize).copied().unwrap_or(u32::MAX);
-        for (key, entry) in other.entries {
-            let key = match key {
-                Key::Node(node) => Key::Node(number(node)),
-                Key::Edge(from, to) => Key::Edge(number(from), number(to)),
-            };
-            self.entries.entry(key).or_default().merge(&entry);
+        for (step, entries) in other.open {
+            let ours = self.open.entry(step).or_default();
+            for (key, entry) in entries {
+                let key = match key {
+                    Key::Node(node) => Key::Node(number(node)),
+                    Key::Edge(from, to) => Key::Edge(number(from), number(to)),
+                };
+                match ours.entry(key) {
+                    MapEntry::Vacant(place) => drop(place.insert(entry)),
+                    MapEntry::Occupied(mut ours) => ours.get_mut().merge(&entry),
+                }
+            }
         }
+        self.finished.extend(other.finished);
+    }
+
+    /// The graph of each step of which something is left, by its first minute.
+    pub(in super::super) fn into_graphs(mut self) -> BTreeMap<i64, ServiceGraph> {
+        let mut graphs = std::mem::take(&mut self.finished);
+        graphs.extend(self.open.iter().map(|(step, entries)| (*step, self.graph(entries))));
+        graphs.retain(|_, graph| !graph.is_empty());
+        graphs
     }
 
     fn number(&mut self, service: &ServiceId) -> u32 {
@@ -103,11 +139,11 @@ impl GraphSum {
         number
     }
 
-    /// The graph, without nodes and edges of which nothing is left.
-    pub(in super::super) fn into_graph(self) -> ServiceGraph {
+    /// A graph, without nodes and edges of which nothing is left.
+    fn graph(&self, entries: &HashMap<Key, Entry>) -> ServiceGraph {
         let mut graph = ServiceGraph::default();
         let service = |number: u32| self.services.get(number as usize).cloned();
-        for (key, entry) in &self.entries {
+        for (key, entry) in entries {
             if entry.seen == 0 {
                 continue;
             }

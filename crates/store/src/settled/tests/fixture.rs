@@ -11,10 +11,8 @@ use roentgen_model::{
     TraceId, TraceSummary, UserSummary,
 };
 
-use super::super::{
-    ColumnCache, IndexEntry, Position, ScanThreads, Sequence, SettledFile, service_graph,
-};
-use super::samples::rows_of;
+use super::super::{ColumnCache, IndexEntry, Position, Sequence, SettledFile};
+use super::samples::{rows_of, whole_graph};
 
 /// A trace of the fixture; `late` as it is after more documents have come.
 fn summary(number: u8, late: bool) -> TraceSummary {
@@ -120,7 +118,7 @@ fn files_of_version_1_are_read() {
 fn rollups_of_version_1_are_read() {
     let [first, second] = files();
     let requests = |files: &[&SettledFile]| -> Vec<(String, i64, i64, i64, i64)> {
-        let graph = service_graph(files, i64::MIN..=i64::MAX, &ScanThreads::new(1)).unwrap();
+        let graph = whole_graph(files, i64::MIN..=i64::MAX);
         let nodes = graph.nodes.iter().map(|(id, node)| {
             let requests = &node.requests;
             let total = requests.total_response_time.get();

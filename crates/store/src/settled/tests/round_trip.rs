@@ -1,10 +1,16 @@
 //! What is written comes back.
 
 use proptest::prelude::*;
-use roentgen_model::{Rollups, ServiceGraph, TraceId};
+use std::collections::BTreeMap;
+use std::num::NonZero;
 
-use super::super::{Position, ScanThreads, Sequence, SettledFile};
-use super::samples::{Files, batch_of, bytes_of, graph_of, plain_summary, rows_of, summaries};
+use roentgen_model::{Micros, Rollups, ServiceGraph, TraceId};
+
+use super::super::service_graph::add_up;
+use super::super::{Position, ScanThreads, Sequence, SettledFile, Steps};
+use super::samples::{
+    Files, batch_of, bytes_of, graph_of, plain_summary, rows_of, summaries, whole_graph,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
@@ -98,10 +104,6 @@ fn a_huge_summary_makes_a_row_group_of_its_own() {
     assert_eq!(rows_of(&file), summaries);
 }
 
-fn graph(files: &[&SettledFile], minutes: std::ops::RangeInclusive<i64>) -> ServiceGraph {
-    super::super::service_graph(files, minutes, &ScanThreads::new(2)).unwrap()
-}
-
 #[test]
 fn the_graph_of_a_range_is_that_of_its_minutes() {
     let mut files = Files::new();
@@ -110,13 +112,70 @@ fn the_graph_of_a_range_is_that_of_its_minutes() {
     let mut rollups = Rollups::default();
     summaries.iter().for_each(|summary| rollups.add(&graph_of(summary)));
     let check = |first: i64, last: i64| {
-        assert_eq!(graph(&[&file], first..=last), rollups.range(first..=last), "{first}..={last}");
+        assert_eq!(
+            whole_graph(&[&file], first..=last),
+            rollups.range(first..=last),
+            "{first}..={last}"
+        );
     };
     check(i64::MIN, i64::MAX);
     check(0, 0);
     check(17, 61);
     check(89, 200);
     check(90, 200);
+}
+
+#[test]
+fn the_graphs_of_steps_are_those_of_their_minutes() {
+    let mut files = Files::new();
+    // Some minutes are in all files; the third one corrects the second. Hardly two requests take
+    // as long, so that there are rollups of some blocks.
+    let length = |n: u64| Micros::new(1 + (n as i64).pow(2) % 50_000_000);
+    let summary = |n: u64, minutes: u64| {
+        let mut summary = plain_summary(n, 60 * (n % minutes) as i64);
+        summary.end = summary.start.plus(length(n));
+        summary
+    };
+    let mut summaries: Vec<Vec<_>> = vec![
+        (0..4_000).map(|n| summary(n, 90)).collect(),
+        (4_000..11_000).map(|n| summary(n, 300)).collect(),
+    ];
+    let again: Vec<_> = summaries[1].iter().step_by(3).cloned().collect();
+    files.settle(1, &summaries[0]);
+    files.settle(2, &summaries[1]);
+    let mut changed = again;
+    changed.iter_mut().for_each(|summary| summary.end = summary.start.plus(Micros::new(5)));
+    files.settle(3, &changed);
+    let mut rollups = Rollups::default();
+    for (place, summary) in summaries[1].iter_mut().enumerate().filter(|(n, _)| n % 3 == 0) {
+        *summary = changed[place / 3].clone();
+    }
+    summaries.iter().flatten().for_each(|summary| rollups.add(&graph_of(summary)));
+    let files: Vec<&SettledFile> = files.files.iter().map(|file| &**file).collect();
+    let requests = |graph: &ServiceGraph| -> Vec<_> {
+        graph.nodes.iter().map(|(id, node)| (id.clone(), node.requests.clone())).collect()
+    };
+    let check = |range: std::ops::RangeInclusive<i64>, length: u32| {
+        let steps = Steps::new(range.clone(), NonZero::new(length));
+        let mut expect = BTreeMap::new();
+        for minute in range.clone().filter(|minute| (0..300).contains(minute)) {
+            let step = minute - minute % i64::from(length);
+            let minutes =
+                step.max(*range.start())..=(step + i64::from(length) - 1).min(*range.end());
+            expect.insert(step, requests(&rollups.range(minutes)));
+        }
+        for parallel_bytes in [0, u64::MAX] {
+            let found = add_up(&files, &steps, &ScanThreads::new(2), parallel_bytes).unwrap();
+            let found: BTreeMap<_, _> =
+                found.iter().map(|(step, graph)| (*step, requests(graph))).collect();
+            assert_eq!(found, expect, "{range:?} {length}");
+        }
+    };
+    check(0..=400, 1);
+    check(-9..=299, 5);
+    check(17..=203, 7);
+    check(88..=91, 60);
+    check(400..=500, 1);
 }
 
 #[test]
@@ -139,5 +198,5 @@ fn corrections_count_only_while_their_target_does() {
     let second = &*files.files[1];
     let mut alone = Rollups::default();
     alone.add(&graph_of(&first[2]));
-    assert_eq!(graph(&[second], i64::MIN..=i64::MAX), alone.range(..));
+    assert_eq!(whole_graph(&[second], i64::MIN..=i64::MAX), alone.range(..));
 }

@@ -1,6 +1,7 @@
 //! Made-up traces, and settled files of them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use super::super::parallel::ScanThreads;
 use super::super::rollups::RollupBlock;
 use super::super::trace_index::IndexBlock;
 use super::super::{
-    ColumnCache, Position, QueriedFile, Sequence, SettledBatch, SettledFile, SettledTrace,
+    ColumnCache, Position, QueriedFile, Sequence, SettledBatch, SettledFile, SettledTrace, Steps,
     write_settled,
 };
 
@@ -278,8 +279,16 @@ impl Files {
     /// The graph of all minutes.
     pub(super) fn graph(&self) -> ServiceGraph {
         let files: Vec<&SettledFile> = self.files.iter().map(|file| &**file).collect();
-        super::super::service_graph(&files, i64::MIN..=i64::MAX, &ScanThreads::new(2)).unwrap()
+        whole_graph(&files, i64::MIN..=i64::MAX)
     }
+}
+
+/// The graph of a range.
+pub(super) fn whole_graph(files: &[&SettledFile], minutes: RangeInclusive<i64>) -> ServiceGraph {
+    let steps = Steps::new(minutes, None);
+    let graphs = super::super::service_graphs(files, &steps, &ScanThreads::new(2)).unwrap();
+    assert!(graphs.len() <= 1);
+    graphs.into_values().next().unwrap_or_default()
 }
 
 /// Reads some bytes as everything that may stand in a chunk.
