@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ServiceId, Timestamp};
+use crate::{Flags, ServiceId, Timestamp};
 
 mod rollups;
 mod statistics;
@@ -42,8 +42,10 @@ pub struct NodeObservation {
     pub start: Timestamp,
     /// When it ended; `None` while it is in progress: the node then exists without being counted.
     pub end: Option<Timestamp>,
+    /// Whether something that it held or called ended after it.
+    pub is_outlived: bool,
     /// How it ended.
-    pub outcome: Outcome,
+    pub flags: Flags,
 }
 
 /// One call between two nodes as the caller saw it.
@@ -53,12 +55,16 @@ pub struct EdgeObservation {
     pub from: ServiceId,
     /// The called node.
     pub to: ServiceId,
+    /// The called node has no segment of its own for it.
+    pub is_inferred: bool,
     /// When the call began.
     pub start: Timestamp,
     /// When it ended; `None` while it is in progress.
     pub end: Option<Timestamp>,
+    /// Whether something that it held or called ended after it.
+    pub is_outlived: bool,
     /// How it ended for the caller.
-    pub outcome: Outcome,
+    pub flags: Flags,
 }
 
 /// What one trace says about the graph.
@@ -152,8 +158,11 @@ mod tests {
     fn trace(requests: &[(u8, i64, i64, u8)]) -> TraceGraph {
         let mut graph = TraceGraph::default();
         for &(name, start, length, outcome) in requests {
-            let outcome = [Outcome::Ok, Outcome::Error, Outcome::Throttle, Outcome::Fault]
-                [usize::from(outcome % 4)];
+            let flags = Flags {
+                error: outcome % 4 == 1,
+                throttle: outcome % 4 == 2,
+                fault: outcome % 4 == 3,
+            };
             let start = Timestamp::from_micros(start);
             let end = (length >= 0).then(|| start.plus(Micros::new(length)));
             let (from, to) = (service("caller"), service(&format!("node-{}", name % 3)));
@@ -163,9 +172,12 @@ mod tests {
                 is_root: false,
                 start,
                 end,
-                outcome,
+                is_outlived: false,
+                flags,
             });
-            graph.edges.push(EdgeObservation { from, to, start, end, outcome });
+            let (is_inferred, is_outlived) = (false, false);
+            let edge = EdgeObservation { from, to, is_inferred, start, end, is_outlived, flags };
+            graph.edges.push(edge);
         }
         graph
     }
@@ -201,7 +213,8 @@ mod tests {
             is_root: false,
             start: Timestamp::default(),
             end: Some(Timestamp::from_micros(5)),
-            outcome: Outcome::Ok,
+            is_outlived: false,
+            flags: Flags::default(),
         });
         assert_eq!(graph.nodes[&client].requests.total(), 0);
         assert_eq!(graph.nodes[&client].seen, 1);

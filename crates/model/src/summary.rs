@@ -86,6 +86,15 @@ pub struct UserSummary {
 }
 
 impl TraceSummary {
+    /// Most services in a summary, which must stay small whatever a trace of thousands of segments
+    /// has. The graph and the documents have all of them.
+    pub const MOST_SERVICES: usize = 500;
+
+    /// Whether [`TraceSummary::services`] certainly has every node of the trace.
+    pub fn has_all_services(&self) -> bool {
+        self.services.len() < Self::MOST_SERVICES
+    }
+
     /// How far the second in a trace id may lie from the trace's start and still be believed.
     /// X-Ray keeps a trace open for 7 days, so an honest id is at most that old when its trace
     /// begins; of random W3C ids, one in 3,500 passes by chance and then stands at most 7 days

@@ -1,11 +1,18 @@
-//! What a query may ask of a trace in a form that the store can check without the whole summary.
+//! What a query may ask of a trace in a form that the store can check without the whole trace.
 //!
-//! [`Condition::holds`] is what a condition means. Settled files check the same on columns, with
+//! [`Condition::truth`] is what a condition means. Settled files check the same on columns, with
 //! the same result (`settled/evaluate.rs`), and so pass over most of what does not match.
 
 use std::ops::{Bound, RangeBounds as _};
 
-use roentgen_model::{AnnotationValue, Micros, Outcome, ServiceId, TraceSummary};
+use roentgen_model::{AnnotationValue, Micros, Outcome, ServiceId, TraceGraph, TraceSummary};
+
+mod logic;
+mod request;
+
+pub use logic::Logic;
+pub use request::RequestTest;
+pub(crate) use request::SeenRequest;
 
 /// Something that must be true of a trace. A query lists them, and all must hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +37,22 @@ pub enum Condition {
     Text(TextField, TextMatch),
     /// Some service of the trace matches.
     Service(ServiceMatch),
+    /// Some request of such nodes meets what is asked of one and the same.
+    Request {
+        /// The nodes.
+        who: ServiceMatch,
+        /// What is asked.
+        tests: Logic<RequestTest>,
+    },
+    /// Some call between such nodes meets what is asked of one and the same.
+    Call {
+        /// The calling nodes.
+        from: ServiceMatch,
+        /// The called nodes.
+        to: ServiceMatch,
+        /// What is asked.
+        tests: Logic<RequestTest>,
+    },
     /// The root's service is known and matches.
     EntryPoint(ServiceMatch),
     /// Some user of the trace matches.
@@ -47,6 +70,8 @@ pub enum Condition {
     InstanceId(TextMatch),
     /// Some availability zone of the trace matches.
     AvailabilityZone(TextMatch),
+    /// Conditions, joined.
+    Joined(Box<Logic<Condition>>),
 }
 
 /// A lower and an upper limit, each of which may be part of what is allowed, or not, or absent.
@@ -103,11 +128,12 @@ pub enum AnnotationMatch {
 }
 
 impl Condition {
-    /// Whether it is true of a trace.
-    pub fn holds(&self, summary: &TraceSummary) -> bool {
+    /// Whether it is true of a trace with this summary and graph; `None` if they do not tell. The
+    /// graph may be unknown.
+    pub fn truth(&self, summary: &TraceSummary, graph: Option<&TraceGraph>) -> Option<bool> {
         let any =
             |texts: &[String], wanted: &TextMatch| texts.iter().any(|text| wanted.matches(text));
-        match self {
+        Some(match self {
             Condition::Outcomes(outcomes) => outcomes.contains(&summary.outcome),
             Condition::Fault(wanted) => summary.has_fault == *wanted,
             Condition::Error(wanted) => summary.has_error == *wanted,
@@ -123,7 +149,17 @@ impl Condition {
             Condition::Text(field, wanted) => {
                 field.of(summary).is_some_and(|text| wanted.matches(text))
             }
-            Condition::Service(wanted) => summary.services.iter().any(|id| wanted.matches(id)),
+            Condition::Service(wanted) => {
+                let is_found = summary.services.iter().any(|id| wanted.matches(id));
+                if !is_found && !summary.has_all_services() {
+                    return request::some_request(graph?, wanted, &Logic::TRUE);
+                }
+                is_found
+            }
+            Condition::Request { who, tests } => return request::some_request(graph?, who, tests),
+            Condition::Call { from, to, tests } => {
+                return request::some_call(graph?, from, to, tests);
+            }
             Condition::EntryPoint(wanted) => {
                 summary.entry_point.as_ref().is_some_and(|id| wanted.matches(id))
             }
@@ -135,7 +171,27 @@ impl Condition {
             Condition::ResourceArn(wanted) => any(&summary.resource_arns, wanted),
             Condition::InstanceId(wanted) => any(&summary.instance_ids, wanted),
             Condition::AvailabilityZone(wanted) => any(&summary.availability_zones, wanted),
+            Condition::Joined(logic) => {
+                return logic.truth(&|condition| condition.truth(summary, graph));
+            }
+        })
+    }
+
+    /// Whether all of these are true; `None` if that is not known.
+    pub fn all(
+        conditions: &[Self],
+        summary: &TraceSummary,
+        graph: Option<&TraceGraph>,
+    ) -> Option<bool> {
+        let mut outcome = Some(true);
+        for condition in conditions {
+            match condition.truth(summary, graph) {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => outcome = None,
+            }
         }
+        outcome
     }
 }
 

@@ -41,7 +41,9 @@ mod trace_store;
 mod upkeep;
 mod writer;
 
-pub use condition::{AnnotationMatch, Condition, Limits, ServiceMatch, TextField, TextMatch};
+pub use condition::{
+    AnnotationMatch, Condition, Limits, Logic, RequestTest, ServiceMatch, TextField, TextMatch,
+};
 pub use engine::EmbeddedStore;
 pub use error::StoreError;
 pub use new_document::NewDocument;

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use roentgen_model::{Rollups, TraceId};
+use roentgen_model::{Rollups, TraceGraph, TraceId};
 
-use crate::assembling::{Whereabouts, assemble_contents, bare_summary};
+use crate::assembling::{Assembled, Whereabouts, assemble_contents, bare_summary};
 use crate::derived::{self, Derived};
 use crate::extent::Known;
 use crate::live::LiveFile;
@@ -22,7 +22,7 @@ use crate::manifest::ListedFile;
 use crate::query::is_large;
 use crate::replacing::{self, Trouble};
 use crate::settled::{
-    Sequence, Sequences, SettledBatch, SettledError, SettledTrace, write_settled,
+    Kinds, Sequence, Sequences, SettledBatch, SettledError, SettledTrace, write_settled,
 };
 use crate::signal::Urgency;
 use crate::state::State;
@@ -50,6 +50,7 @@ const TRACES_BETWEEN_LOOKS: usize = 256;
 #[derive(Debug, Default)]
 struct Batch {
     traces: Vec<SettledTrace>,
+    kinds: Kinds,
     rollups: Rollups,
     corrections: HashMap<Sequence, Rollups>,
     superseded: Vec<(Sequence, TraceId)>,
@@ -330,14 +331,11 @@ fn add_trace(
         }
         batch.superseded.push((row, id));
     }
-    let summary = match assembled {
-        Some(assembled) => {
-            batch.rollups.add(&assembled.graph);
-            assembled.summary
-        }
-        None => bare_summary(id),
-    };
-    batch.traces.push(SettledTrace { summary, positions, bytes });
+    let Assembled { summary, graph } = assembled
+        .unwrap_or_else(|| Assembled { summary: bare_summary(id), graph: TraceGraph::default() });
+    batch.rollups.add(&graph);
+    let observed = batch.kinds.observe(&summary, &graph);
+    batch.traces.push(SettledTrace { summary, observed, positions, bytes });
 }
 
 fn write(
@@ -357,6 +355,7 @@ fn write(
         sequence,
         home,
         traces: batch.traces,
+        kinds: batch.kinds,
         rollups: batch.rollups,
         corrections: corrections.collect(),
         superseded: batch.superseded,

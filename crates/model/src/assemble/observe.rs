@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::order::Place;
 use crate::{
-    EdgeObservation, Entity, EntityKind, Flags, Names, NodeObservation, Outcome, ServiceId,
+    EdgeObservation, EntityKind, Flags, Names, NodeObservation, Outcome, ServiceId, Timestamp,
     TraceGraph,
 };
 
@@ -31,31 +31,88 @@ pub(super) fn observe(places: &[Place<'_, '_>], names: &mut Names) -> TraceGraph
     let segments = places.iter().filter(|place| place.at.service.is_some()).count();
     let mut graph =
         TraceGraph { nodes: Vec::with_capacity(segments + 1), edges: Vec::with_capacity(segments) };
+    let ends = last_ends(places);
+    let seen = |index: usize, place| Seen { place, end: ends.get(index).copied().flatten() };
     let mut counted: HashSet<(usize, &ServiceId)> = HashSet::new();
-    for place in places {
+    for (index, place) in places.iter().enumerate() {
         let Some(service) = &place.at.service else { continue };
-        let entity = place.entity;
-        graph.nodes.push(observe_node(service, entity, place.is_reported(), is_first(place)));
+        let request = seen(index, place);
+        graph.nodes.push(request.by_node(service, is_first(place)));
         match caller_of(places, place) {
             // One call may reach a service in several segments (a retry below the SDK): for the
             // caller it remains one call. A segment that calls without a subsegment speaks of no
             // single call.
-            Some((index, caller, from)) => {
+            Some((caller_index, caller, from)) => {
                 let is_one_call = caller.kind == EntityKind::Subsegment;
-                let call = if is_one_call { caller.entity } else { entity };
-                if !is_one_call || caller.callees == 1 || counted.insert((index, service)) {
-                    graph.edges.push(observe_edge(from, service, call));
+                let call = if is_one_call { seen(caller_index, caller) } else { request };
+                if !is_one_call || caller.callees == 1 || counted.insert((caller_index, service)) {
+                    graph.edges.push(call.by_caller(from, service, place.at.is_inferred));
                 }
             }
             None if is_first(place) => {
                 let client = names.client_of(service);
-                graph.edges.push(observe_edge(&client, service, entity));
-                graph.nodes.push(observe_node(&client, entity, false, false));
+                graph.edges.push(request.by_caller(&client, service, false));
+                graph.nodes.push(request.by_client(client));
             }
             None => {}
         }
     }
     graph
+}
+
+/// When the last thing ended of each (sub)segment, itself and all that it held or called.
+fn last_ends(places: &[Place<'_, '_>]) -> Vec<Option<Timestamp>> {
+    let mut ends: Vec<Option<Timestamp>> = places.iter().map(|place| place.entity.end).collect();
+    // Children stand behind their parents.
+    for (index, place) in places.iter().enumerate().rev() {
+        let end = ends.get(index).copied().flatten();
+        if let Some(of_parent) = place.at.parent.and_then(|parent| ends.get_mut(parent)) {
+            *of_parent = end.max(*of_parent);
+        }
+    }
+    ends
+}
+
+/// A (sub)segment that tells of a request or call.
+#[derive(Clone, Copy)]
+struct Seen<'p, 'e, 'a> {
+    place: &'p Place<'e, 'a>,
+    /// When the last thing ended that it held or called.
+    end: Option<Timestamp>,
+}
+
+impl Seen<'_, '_, '_> {
+    fn by_node(self, node: &ServiceId, is_root: bool) -> NodeObservation {
+        let entity = self.place.entity;
+        NodeObservation {
+            node: node.clone(),
+            is_real: self.place.is_reported(),
+            is_root,
+            start: entity.start,
+            end: entity.end,
+            is_outlived: self.end > entity.end,
+            flags: entity.flags,
+        }
+    }
+
+    /// As the client of the first service saw it, who knows no more than the answer it got.
+    fn by_client(self, client: ServiceId) -> NodeObservation {
+        let seen = self.by_node(&client, false);
+        NodeObservation { is_real: false, is_outlived: false, ..seen }
+    }
+
+    fn by_caller(self, from: &ServiceId, to: &ServiceId, is_inferred: bool) -> EdgeObservation {
+        let entity = self.place.entity;
+        EdgeObservation {
+            from: from.clone(),
+            to: to.clone(),
+            is_inferred,
+            start: entity.start,
+            end: entity.end,
+            is_outlived: self.end > entity.end,
+            flags: entity.flags,
+        }
+    }
 }
 
 /// Whether a segment began its request: it names no parent. One whose parent is missing may have a
@@ -82,30 +139,4 @@ fn caller_of<'p, 'e, 'a>(
     let caller = places.get(index)?;
     let service = places.get(caller.at.segment)?.at.service.as_ref()?;
     Some((index, caller, service))
-}
-
-fn observe_node(
-    node: &ServiceId,
-    entity: &Entity<'_>,
-    is_real: bool,
-    is_root: bool,
-) -> NodeObservation {
-    NodeObservation {
-        node: node.clone(),
-        is_real,
-        is_root,
-        start: entity.start,
-        end: entity.end,
-        outcome: entity.flags.into(),
-    }
-}
-
-fn observe_edge(from: &ServiceId, to: &ServiceId, call: &Entity<'_>) -> EdgeObservation {
-    EdgeObservation {
-        from: from.clone(),
-        to: to.clone(),
-        start: call.start,
-        end: call.end,
-        outcome: call.flags.into(),
-    }
 }

@@ -14,9 +14,7 @@ use crate::{
 const MAX_ANNOTATIONS: usize = 500;
 /// Likewise for users, resources, instances and zones.
 const MAX_VALUES: usize = 100;
-/// Nodes of one trace in its summary, and services told of one annotation or user. The graph and
-/// the documents have all of them.
-const MAX_SERVICES: usize = 500;
+/// Services told of one annotation or user.
 const MAX_SERVICES_OF_VALUE: usize = 20;
 /// Characters of one text in a summary; X-Ray's own limit for most is 250. The documents have
 /// the whole.
@@ -110,7 +108,7 @@ fn services(graph: &TraceGraph) -> Vec<ServiceId> {
     let mut services: Vec<&ServiceId> = graph.nodes.iter().map(|node| &node.node).collect();
     services.sort_unstable();
     services.dedup();
-    services.into_iter().take(MAX_SERVICES).cloned().collect()
+    services.into_iter().take(TraceSummary::MOST_SERVICES).cloned().collect()
 }
 
 fn cut_text(text: &str) -> String {

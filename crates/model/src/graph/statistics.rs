@@ -103,7 +103,7 @@ impl NodeStatistics {
         if let Some(end) = seen.end
             && !seen.node.is_client()
         {
-            self.requests.count(seen.outcome, end - seen.start);
+            self.requests.count(seen.flags.into(), end - seen.start);
         }
     }
 
@@ -141,7 +141,7 @@ impl EdgeStatistics {
         widen((&mut self.start, &mut self.end), self.seen == 0, seen.start, seen.end);
         self.seen += 1;
         if let Some(end) = seen.end {
-            self.requests.count(seen.outcome, end - seen.start);
+            self.requests.count(seen.flags.into(), end - seen.start);
         }
     }
 

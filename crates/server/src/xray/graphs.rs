@@ -128,7 +128,7 @@ fn fingerprint(services: &[Service<'_>]) -> u64 {
 #[cfg(test)]
 mod tests {
     use roentgen_model::{
-        EdgeObservation, NodeObservation, Outcome, ServiceId, Timestamp, TraceGraph,
+        EdgeObservation, Flags, NodeObservation, ServiceId, Timestamp, TraceGraph,
     };
 
     use super::*;
@@ -145,15 +145,18 @@ mod tests {
                 is_root: number == 0,
                 start,
                 end,
-                outcome: Outcome::Ok,
+                is_outlived: false,
+                flags: Flags::default(),
             });
         }
         observed.edges.push(EdgeObservation {
             from: id(0),
             to: id(nodes - 1),
+            is_inferred: false,
             start,
             end,
-            outcome: Outcome::Ok,
+            is_outlived: false,
+            flags: Flags::default(),
         });
         let mut graph = ServiceGraph::default();
         graph.add(&observed);

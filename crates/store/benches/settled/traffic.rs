@@ -1,10 +1,11 @@
 //! Made-up traces for the benchmark: a shop of twelve services.
 
 use roentgen_model::{
-    AnnotationSummary, AnnotationValue, EdgeObservation, HttpSummary, Micros, NodeObservation,
-    Outcome, Rollups, ServiceId, Timestamp, TraceGraph, TraceId, TraceSummary, UserSummary,
+    AnnotationSummary, AnnotationValue, EdgeObservation, Flags, HttpSummary, Micros,
+    NodeObservation, Outcome, Rollups, ServiceId, Timestamp, TraceGraph, TraceId, TraceSummary,
+    UserSummary,
 };
-use roentgen_store::settled::{Position, Sequence, SettledBatch, SettledTrace};
+use roentgen_store::settled::{Kinds, Position, Sequence, SettledBatch, SettledTrace};
 
 /// When the first trace begins.
 pub(crate) const EPOCH: u32 = 1_795_000_000;
@@ -102,19 +103,19 @@ impl Traffic {
 
     /// The next traces.
     pub(crate) fn batch(&mut self, sequence: Sequence, traces: usize) -> SettledBatch {
-        let mut rollups = Rollups::default();
+        let (mut rollups, mut kinds) = (Rollups::default(), Kinds::default());
         let traces = (0..traces)
             .map(|_| {
-                let (trace, graph) = self.trace();
+                let (trace, graph) = self.trace(&mut kinds);
                 rollups.add(&graph);
                 trace
             })
             .collect();
         let (corrections, superseded) = (Vec::new(), Vec::new());
-        SettledBatch { sequence, home: 1, traces, rollups, corrections, superseded }
+        SettledBatch { sequence, home: 1, traces, kinds, rollups, corrections, superseded }
     }
 
-    fn trace(&mut self) -> (SettledTrace, TraceGraph) {
+    fn trace(&mut self, kinds: &mut Kinds) -> (SettledTrace, TraceGraph) {
         let second = u32::try_from(self.made * SECONDS / self.planned).unwrap_or_default();
         self.made += 1;
         let epoch = EPOCH + second;
@@ -144,7 +145,8 @@ impl Traffic {
             .collect();
         positions.sort_unstable();
         let bytes = documents * 900 + self.below(documents * 200);
-        (SettledTrace { summary, positions, bytes }, graph)
+        let observed = kinds.observe(&summary, &graph);
+        (SettledTrace { summary, observed, positions, bytes }, graph)
     }
 
     /// A length with a long tail.
@@ -163,6 +165,13 @@ impl Traffic {
         outcome: Outcome,
     ) -> TraceGraph {
         let mut graph = TraceGraph::default();
+        let is = |other| outcome == other;
+        let flags = Flags {
+            error: is(Outcome::Error),
+            throttle: is(Outcome::Throttle),
+            fault: is(Outcome::Fault),
+        };
+        let (is_inferred, is_outlived) = (false, false);
         let mut from: Option<ServiceId> = None;
         let mut left = length.get();
         for (depth, number) in route.iter().enumerate() {
@@ -175,10 +184,20 @@ impl Traffic {
                 is_root,
                 start,
                 end,
-                outcome,
+                is_outlived,
+                flags,
             });
             if let Some(from) = from.replace(node.clone()) {
-                graph.edges.push(EdgeObservation { from, to: node, start, end, outcome });
+                let to = node;
+                graph.edges.push(EdgeObservation {
+                    from,
+                    to,
+                    is_inferred,
+                    start,
+                    end,
+                    is_outlived,
+                    flags,
+                });
             }
             left = left * (50 + self.below(45).cast_signed()) / 100;
         }

@@ -36,7 +36,7 @@ fn equals(text: &str) -> TextMatch {
 fn conditions_hold_of_what_they_describe() {
     let summary = summary();
     let check = |condition: Condition, expect: bool| {
-        assert_eq!(condition.holds(&summary), expect, "{condition:?}");
+        assert_eq!(condition.truth(&summary, None), Some(expect), "{condition:?}");
     };
     check(Condition::Outcomes(vec![Outcome::Ok, Outcome::Fault]), true);
     check(Condition::Outcomes(vec![Outcome::Ok]), false);
@@ -70,8 +70,8 @@ fn all_given_parts_of_one_service_must_match() {
     let check = |name: &str, kind: Option<&str>, expect: (bool, bool)| {
         let wanted =
             ServiceMatch { name: Some(equals(name)), kind: kind.map(equals), account_id: None };
-        let service = Condition::Service(wanted.clone()).holds(&summary);
-        let entry_point = Condition::EntryPoint(wanted.clone()).holds(&summary);
+        let service = Condition::Service(wanted.clone()).truth(&summary, None) == Some(true);
+        let entry_point = Condition::EntryPoint(wanted.clone()).truth(&summary, None) == Some(true);
         assert_eq!((service, entry_point), expect, "{wanted:?}");
     };
     check("shop", None, (true, true));
@@ -80,7 +80,10 @@ fn all_given_parts_of_one_service_must_match() {
     check("orders", None, (true, false));
     check("orders", Some("AWS::ECS::Container"), (false, false));
     check("cart", None, (false, false));
-    assert!(Condition::Service(ServiceMatch::default()).holds(&summary), "any service");
+    assert!(
+        Condition::Service(ServiceMatch::default()).truth(&summary, None) == Some(true),
+        "any service"
+    );
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn annotations_match_by_key_kind_and_value() {
     let summary = summary();
     let check = |key: &str, value: AnnotationMatch, expect: bool| {
         let condition = Condition::Annotation { key: key.to_owned(), value };
-        assert_eq!(condition.holds(&summary), expect, "{condition:?}");
+        assert_eq!(condition.truth(&summary, None), Some(expect), "{condition:?}");
     };
     check("tier", AnnotationMatch::Any, true);
     check("Tier", AnnotationMatch::Any, false);

@@ -11,10 +11,11 @@ use roentgen_model::{Names, Timestamp, TraceId, TraceSummary};
 
 use super::large::{Shown, Version, is_large};
 use super::view::{View, ViewedTrace};
-use crate::assembling::{Whereabouts, assemble_contents};
+use crate::assembling::{Assembled, Whereabouts, assemble_contents};
+use crate::live::Live;
 use crate::locking::lock;
 use crate::replacing::Trouble;
-use crate::settled::OpenTraces;
+use crate::settled::{OpenTrace, OpenTraces};
 use crate::state::State;
 use crate::{Cursor, SummaryQuery, TimeRange, TimeRangeType};
 
@@ -76,30 +77,42 @@ impl<'a> OpenPage<'a> {
         if let Some(time) = known_time(trace) {
             return Ok(Some(time));
         }
-        Ok(self.summary_of(trace)?.map(|summary| summary.time))
+        Ok(self.look_at(trace)?.map(|trace| trace.summary.time))
     }
 
-    fn summary_of(&self, trace: &ViewedTrace) -> Result<Option<Arc<TraceSummary>>, Trouble> {
-        let live = &self.view.live;
-        let make = || {
-            let whereabouts = trace.whereabouts(live)?;
-            let (documents, bytes) = whereabouts.size();
-            if is_large(documents, bytes) {
-                let shown = show_large(self.state, trace.id, &whereabouts)?;
-                return Ok(shown.summary.clone());
-            }
-            let shown = whereabouts.read_for_lists(self.state, trace.id);
-            let contents = shown.settled.iter().chain(&shown.open);
-            let names = &mut lock(&self.names);
-            let assembled = assemble_contents(self.state, trace.id, contents, names);
-            Ok(assembled.map(|assembled| Arc::new(assembled.summary)))
-        };
-        let (documents, bytes) = (trace.documents().len(), trace.bytes());
-        if is_large(documents, bytes) {
-            return make();
-        }
-        self.state.summaries.get_or_make(trace, live.generation(), make)
+    fn look_at(&self, trace: &ViewedTrace) -> Result<Option<OpenTrace>, Trouble> {
+        look_at(self.state, &self.view.live, trace, &self.names)
     }
+}
+
+/// An open trace with all its documents. Of a large one the graph is not at hand.
+pub(super) fn look_at(
+    state: &State,
+    live: &Live,
+    trace: &ViewedTrace,
+    names: &Mutex<Names>,
+) -> Result<Option<OpenTrace>, Trouble> {
+    let make = || {
+        let whereabouts = trace.whereabouts(live)?;
+        let (documents, bytes) = whereabouts.size();
+        if is_large(documents, bytes) {
+            let shown = show_large(state, trace.id, &whereabouts)?;
+            let summary = shown.summary.clone();
+            return Ok(summary.map(|summary| OpenTrace { summary, graph: None }));
+        }
+        let shown = whereabouts.read_for_lists(state, trace.id);
+        let contents = shown.settled.iter().chain(&shown.open);
+        let assembled = assemble_contents(state, trace.id, contents, &mut lock(names));
+        Ok(assembled.map(|Assembled { summary, graph }| OpenTrace {
+            summary: Arc::new(summary),
+            graph: Some(Arc::new(graph)),
+        }))
+    };
+    let (documents, bytes) = (trace.documents().len(), trace.bytes());
+    if is_large(documents, bytes) {
+        return make();
+    }
+    state.summaries.get_or_make(trace, live.generation(), make)
 }
 
 impl OpenTraces for OpenPage<'_> {
@@ -111,9 +124,9 @@ impl OpenTraces for OpenPage<'_> {
         self.settled.contains(&id)
     }
 
-    fn summary(&self, key: Cursor) -> Option<Arc<TraceSummary>> {
+    fn trace(&self, key: Cursor) -> Option<OpenTrace> {
         let trace = self.traces.get(self.keys.binary_search(&key).ok()?)?;
-        self.summary_of(trace).unwrap_or_else(|trouble| {
+        self.look_at(trace).unwrap_or_else(|trouble| {
             lock(&self.trouble).get_or_insert(trouble);
             None
         })

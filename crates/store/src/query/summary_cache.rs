@@ -1,4 +1,4 @@
-//! Summaries of open traces that were assembled, kept while the traces stay as they are.
+//! Open traces that were assembled for lists and filters, kept while they stay as they are.
 //!
 //! A query for something rare assembles every open trace of its range; the next one need not.
 
@@ -6,16 +6,20 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use roentgen_model::{TraceId, TraceSummary};
+use roentgen_model::{EdgeObservation, TraceId, TraceSummary};
 
 use super::view::ViewedTrace;
 use crate::log::Position;
+use crate::settled::OpenTrace;
 
-/// Memory of the summaries: those of some 16,000 traces, all that stay open in a store at rest.
-const CACHE_BYTES: u64 = 16 << 20;
+/// Memory of summaries and graphs: those of some 16,000 traces, all that stay open in a store at
+/// rest.
+const CACHE_BYTES: u64 = 32 << 20;
 /// What a usual summary takes, and each value in it.
 const SUMMARY_BYTES: u64 = 600;
 const VALUE_BYTES: u64 = 150;
+/// What a node or edge of its graph takes.
+const OBSERVATION_BYTES: u64 = size_of::<EdgeObservation>() as u64;
 /// Traces that there is room for when each is of the smallest.
 const TRACES: usize = 16_384;
 
@@ -26,7 +30,7 @@ pub(crate) struct SummaryCache(Cache<TraceId, Arc<Cached>, ByMemory>);
 #[derive(Debug)]
 struct Cached {
     made_of: MadeOf,
-    summary: Option<Arc<TraceSummary>>,
+    trace: Option<OpenTrace>,
 }
 
 /// What a summary was made of.
@@ -43,11 +47,11 @@ struct ByMemory;
 
 impl Weighter<TraceId, Arc<Cached>> for ByMemory {
     fn weight(&self, _id: &TraceId, cached: &Arc<Cached>) -> u64 {
-        let values = cached.summary.as_ref().map_or(0, |summary| {
-            let TraceSummary { annotations, users, services, resource_arns, .. } = &**summary;
-            annotations.len() + users.len() + services.len() + resource_arns.len()
-        });
-        SUMMARY_BYTES + values as u64 * VALUE_BYTES
+        let Some(OpenTrace { summary, graph }) = &cached.trace else { return SUMMARY_BYTES };
+        let TraceSummary { annotations, users, services, resource_arns, .. } = &**summary;
+        let values = annotations.len() + users.len() + services.len() + resource_arns.len();
+        let observations = graph.as_ref().map_or(0, |graph| graph.nodes.len() + graph.edges.len());
+        SUMMARY_BYTES + values as u64 * VALUE_BYTES + observations as u64 * OBSERVATION_BYTES
     }
 }
 
@@ -58,24 +62,24 @@ impl Default for SummaryCache {
 }
 
 impl SummaryCache {
-    /// The summary of a trace as it is seen, assembled if it is not known.
+    /// A trace as it is seen, assembled if it is not known.
     pub(crate) fn get_or_make<E>(
         &self,
         trace: &ViewedTrace,
         generation: u64,
-        make: impl FnOnce() -> Result<Option<Arc<TraceSummary>>, E>,
-    ) -> Result<Option<Arc<TraceSummary>>, E> {
+        make: impl FnOnce() -> Result<Option<OpenTrace>, E>,
+    ) -> Result<Option<OpenTrace>, E> {
         let made_of = MadeOf {
             open: trace.documents().len(),
             last: trace.documents().last().map(|document| document.position),
             generation: trace.has_settled().then_some(generation),
         };
         if let Some(cached) = self.0.get(&trace.id).filter(|cached| cached.made_of == made_of) {
-            return Ok(cached.summary.clone());
+            return Ok(cached.trace.clone());
         }
-        let summary = make()?;
-        let cached = Cached { made_of, summary: summary.clone() };
+        let made = make()?;
+        let cached = Cached { made_of, trace: made.clone() };
         self.0.insert(trace.id, Arc::new(cached));
-        Ok(summary)
+        Ok(made)
     }
 }

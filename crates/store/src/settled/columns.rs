@@ -7,18 +7,22 @@
 
 use std::any::Any;
 use std::io;
+use std::ops::RangeInclusive;
 
 use roentgen_model::TraceSummary;
 
 use annotations::AnnotationsWriter;
 use numbers::NumbersWriter;
+use observed::ObservedWriter;
 use services::{ServiceTableWriter, ServicesWriter};
 use texts::{TextListsWriter, TextsWriter};
 
 use super::encoding::{Input, Malformed};
+use super::observed::{Kinds, ObservedTrace};
 
 mod annotations;
 mod numbers;
+mod observed;
 mod services;
 mod texts;
 
@@ -27,6 +31,7 @@ pub(super) use numbers::{
     Counts, Durations, FLAG_ERROR, FLAG_FAULT, FLAG_PARTIAL, FLAG_THROTTLE, Flags, Ids, Integers,
     OptionalIntegers, ResponseTimes, flags_of, outcome_bit, outcome_of,
 };
+pub(super) use observed::{RequestNumbers, Shapes};
 pub(super) use services::{EntryPoints, ServiceLists, ServiceTable, Users};
 pub(super) use texts::{TextColumn, TextLists};
 
@@ -73,12 +78,17 @@ pub enum ColumnName {
     Annotations,
     /// The services that the columns before name.
     ServiceTable,
+    /// Which requests and calls a trace has.
+    Shapes,
+    /// What is told of these requests and calls.
+    RequestNumbers,
     /// Values of annotations; with its number, since keys are spread over several such columns.
     AnnotationValues(u16),
 }
 
 impl ColumnName {
-    /// Columns that each row group has.
+    /// Columns that each row group has, before those of values. [`ColumnName::Shapes`] and
+    /// [`ColumnName::RequestNumbers`] stand behind these: row groups of version 1 have them not.
     pub(super) const FIXED: [ColumnName; 20] = [
         ColumnName::Ids,
         ColumnName::Times,
@@ -138,11 +148,12 @@ pub(super) struct ColumnsWriter<'a> {
     services: ServicesWriter<'a>,
     annotations: AnnotationsWriter<'a>,
     table: ServiceTableWriter,
+    observed: ObservedWriter,
 }
 
 impl<'a> ColumnsWriter<'a> {
     /// Adds a row.
-    pub(super) fn add(&mut self, row: &'a TraceSummary) {
+    pub(super) fn add(&mut self, row: &'a TraceSummary, observed: &ObservedTrace) {
         self.numbers.add(row);
         let http = &row.http;
         let of_row = [&http.url, &http.method, &http.user_agent, &http.client_ip];
@@ -151,9 +162,27 @@ impl<'a> ColumnsWriter<'a> {
         self.lists.iter_mut().zip(of_row).for_each(|(column, texts)| column.add(texts));
         self.services.add(row, &mut self.table);
         self.annotations.add(row, &mut self.table);
+        self.observed.add(observed);
     }
 
-    /// Hands the bytes of each column to `write`, in the order of [`ColumnName`].
+    /// The minutes in which the requests of all rows began.
+    pub(super) fn minutes(&self) -> RangeInclusive<i64> {
+        self.observed.minutes.clone()
+    }
+
+    /// Hands the bytes of the columns of requests and calls to `write`.
+    pub(super) fn finish_observed(
+        &self,
+        kinds: &Kinds,
+        mut write: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        self.observed.write_shapes(kinds, &mut buffer);
+        write(&buffer)?;
+        write(self.observed.numbers())
+    }
+
+    /// Hands the bytes of each other column to `write`, in the order of [`ColumnName`].
     pub(super) fn finish(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut buffer = Vec::new();
         let mut write_column = |fill: &dyn Fn(&mut Vec<u8>)| {

@@ -1,12 +1,12 @@
 //! Conditions on columns.
 //!
-//! The result is that of [`Condition::holds`] on each row's summary, without making any. Texts
+//! The result is that of [`Condition::truth`] on each row's summary and graph, without making any. Texts
 //! and services are looked at once for each entry of a dictionary; what is known of the row group
 //! (its footer entry) rules out or lets through whole groups without reading a column.
 
 use std::ops::{Bound, RangeBounds as _, RangeInclusive};
 
-use roentgen_model::{Micros, Outcome, Timestamp};
+use roentgen_model::{Micros, Outcome, Timestamp, TraceSummary};
 
 use super::SettledError;
 use super::columns::{
@@ -16,8 +16,14 @@ use super::columns::{
 };
 use super::group::Group;
 use super::selection::Selection;
-use crate::condition::{AnnotationMatch, Condition, Limits, ServiceMatch, TextField, TextMatch};
+use crate::condition::{
+    AnnotationMatch, Condition, Limits, Logic, ServiceMatch, TextField, TextMatch,
+};
 use crate::{TimeRange, TimeRangeType};
+
+mod requests;
+
+use requests::{select_calls, select_requests};
 
 /// Keeps the rows whose trace belongs to the range.
 pub(super) fn select_range(
@@ -84,20 +90,71 @@ pub(super) fn may_select(
     least < end && start <= greatest
 }
 
-/// Keeps the rows of which all conditions hold.
+/// Keeps the rows of which all conditions are true; and those of which that is not known if
+/// `unknown`.
 pub(super) fn select(
     group: &Group<'_>,
     conditions: &[Condition],
+    unknown: bool,
     rows: &mut Selection,
 ) -> Result<(), SettledError> {
     if !conditions.iter().all(|condition| may_hold(group, condition)) {
-        *rows = Selection::all(0);
+        rows.clear();
     }
     for condition in conditions {
         if rows.is_empty() {
             break;
         }
-        select_one(group, condition, rows)?;
+        select_one(group, condition, unknown, rows)?;
+    }
+    Ok(())
+}
+
+/// The same for conditions that are joined.
+fn select_joined(
+    group: &Group<'_>,
+    logic: &Logic<Condition>,
+    unknown: bool,
+    rows: &mut Selection,
+) -> Result<(), SettledError> {
+    match logic {
+        Logic::All(parts) => {
+            for part in parts {
+                if rows.is_empty() {
+                    break;
+                }
+                select_joined(group, part, unknown, rows)?;
+            }
+        }
+        Logic::Any(parts) => {
+            let mut rest = rows.clone();
+            for part in parts {
+                if rest.is_empty() {
+                    break;
+                }
+                let mut found = rest.clone();
+                select_joined(group, part, unknown, &mut found)?;
+                rest.subtract(&found);
+            }
+            rows.subtract(&rest);
+        }
+        Logic::Not(inner) => {
+            let mut found = rows.clone();
+            select_joined(group, inner, !unknown, &mut found)?;
+            rows.subtract(&found);
+        }
+        Logic::Is(condition) => {
+            if may_hold(group, condition) {
+                select_one(group, condition, unknown, rows)?;
+            } else {
+                rows.clear();
+            }
+        }
+        Logic::Unknown => {
+            if !unknown {
+                rows.clear();
+            }
+        }
     }
     Ok(())
 }
@@ -149,6 +206,7 @@ fn bits_of(outcomes: &[Outcome]) -> u8 {
 fn select_one(
     group: &Group<'_>,
     condition: &Condition,
+    unknown: bool,
     rows: &mut Selection,
 ) -> Result<(), SettledError> {
     match condition {
@@ -196,9 +254,25 @@ fn select_one(
         Condition::Service(wanted) => {
             let services = group.column::<ServiceTable>(ColumnName::ServiceTable)?;
             let lists = group.column::<ServiceLists>(ColumnName::Services)?;
-            let matching = matching_services(&services, wanted);
-            Codes::of_lists(&lists.lists, &matching).select(&lists.codes, rows);
+            let matching = Codes::of_lists(&lists.lists, &matching_services(&services, wanted));
+            if lists.lists.iter().all(|list| list.len() < TraceSummary::MOST_SERVICES) {
+                matching.select(&lists.codes, rows);
+            } else {
+                // Other services of a trace are only among its requests.
+                let mut others = rows.clone();
+                let is_cut = |row| lists.get(row).len() >= TraceSummary::MOST_SERVICES;
+                others.retain(is_cut);
+                rows.retain(|row| !is_cut(row));
+                matching.select(&lists.codes, rows);
+                select_requests(group, wanted, &Logic::TRUE, unknown, &mut others)?;
+                rows.add(&others);
+            }
         }
+        Condition::Request { who, tests } => select_requests(group, who, tests, unknown, rows)?,
+        Condition::Call { from, to, tests } => {
+            select_calls(group, (from, to), tests, unknown, rows)?;
+        }
+        Condition::Joined(logic) => select_joined(group, logic, unknown, rows)?,
         Condition::EntryPoint(wanted) => {
             let services = group.column::<ServiceTable>(ColumnName::ServiceTable)?;
             let entries = group.column::<EntryPoints>(ColumnName::EntryPoints)?;
@@ -208,7 +282,7 @@ fn select_one(
             let users = group.column::<Users>(ColumnName::Users)?;
             let matching = Codes::of(users.names.len(), &users.names.matching(wanted));
             if matching.is_empty {
-                *rows = Selection::all(0);
+                rows.clear();
             }
             rows.retain(|row| users.get(row).iter().any(|(name, _)| matching.has(*name as usize)));
         }
@@ -288,13 +362,13 @@ fn select_annotation(
     }
     // At most one column has the key and the one kind that is asked for.
     let Some((number, column)) = columns.first() else {
-        *rows = Selection::all(0);
+        rows.clear();
         return Ok(());
     };
     let chunk = group.annotation_values(&annotations, column.chunk)?;
     let matching = matching_values(&chunk, column.place, wanted);
     if matching.is_empty {
-        *rows = Selection::all(0);
+        rows.clear();
         return Ok(());
     }
     let codes = chunk.0.get(column.place).map_or(&[][..], |values| &values.codes);
@@ -369,7 +443,7 @@ impl Codes {
     /// Keeps the rows with a matching code.
     fn select<T: Copy + TryInto<usize>>(&self, codes: &[T], rows: &mut Selection) {
         if self.is_empty {
-            *rows = Selection::all(0);
+            rows.clear();
             return;
         }
         let code = |row: usize| codes.get(row).and_then(|code: &T| (*code).try_into().ok());

@@ -45,8 +45,8 @@ impl SettledFile {
         let io = |cause| SettledError::io("open settled file", path, cause);
         let file = File::open(path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
-        check_header(path, &file, bytes)?;
-        let (footer, end) = read_footer(path, &file, bytes)?;
+        let version = check_header(path, &file, bytes)?;
+        let (footer, end) = read_footer(path, &file, bytes, version)?;
         let reader = SectionReader { path, file: &file, end };
         let fences = reader.read(footer.fences, Section::Fences, Fences::read)?;
         let filter = reader.read(footer.filter, Section::Filter, Filter::read)?;
@@ -187,8 +187,8 @@ impl SettledFile {
     /// # Errors
     /// The first damage that is found, or [`SettledError::Io`].
     pub fn verify(&self) -> Result<(), SettledError> {
-        check_header(&self.path, &self.file, self.bytes)?;
-        let (footer, end) = read_footer(&self.path, &self.file, self.bytes)?;
+        let version = check_header(&self.path, &self.file, self.bytes)?;
+        let (footer, end) = read_footer(&self.path, &self.file, self.bytes, version)?;
         let reader = SectionReader { path: &self.path, file: &self.file, end };
         reader.read(footer.fences, Section::Fences, Fences::read)?;
         reader.read(footer.filter, Section::Filter, Filter::read)?;

@@ -9,14 +9,17 @@ use roentgen_model::{AnnotationValue, ServiceGraph, TraceId, TraceSummary};
 use super::chunk::{Output, Place};
 use super::columns::ColumnsWriter;
 use super::encoding::{write_count, write_number};
-use super::footer::{Footer, RowGroup};
+use super::footer::{Footer, ObservedColumns, RowGroup};
+use super::observed::{Kinds, ObservedTrace};
 use super::rollups::RollupWriter;
 use super::sequence::Sequences;
 use super::trace_index::IndexWriter;
 use super::{Position, Sequence};
 
-/// The version of the format that is written and read.
-pub(super) const VERSION: u32 = 1;
+/// The version of the format that is written.
+pub(super) const VERSION: u32 = 2;
+/// The version before, which is read as well: its row groups have no requests and calls.
+pub(super) const VERSION_1: u32 = 1;
 /// What a file begins with.
 pub(super) const MAGIC: [u8; 8] = *b"RTSETTLE";
 /// What a file ends with.
@@ -64,34 +67,50 @@ impl<'w> FileWriter<'w> {
         })
     }
 
-    /// Writes rows, which must come in the order of time and id, as row groups.
+    /// Writes rows, which must come in the order of time and id, as row groups. `kinds` has those of
+    /// their requests and calls.
     pub(super) fn add_rows<'a>(
         &mut self,
-        rows: impl Iterator<Item = &'a TraceSummary>,
+        rows: impl Iterator<Item = (&'a TraceSummary, &'a ObservedTrace)>,
+        kinds: &Kinds,
     ) -> io::Result<()> {
         let mut columns = ColumnsWriter::default();
         let (mut group, mut bytes): (Option<RowGroup>, usize) = (None, 0);
-        for row in rows {
-            bytes += row_bytes(row);
+        for (row, observed) in rows {
+            let of_row = row_bytes(row) + observed.bytes();
+            bytes += of_row;
             let is_full = |group: &mut RowGroup| group.rows == GROUP_ROWS || bytes > GROUP_BYTES;
             if let Some(full) = group.take_if(is_full) {
-                self.add_group(full, &std::mem::take(&mut columns))?;
-                bytes = row_bytes(row);
+                self.add_group(full, &std::mem::take(&mut columns), kinds)?;
+                bytes = of_row;
             }
-            columns.add(row);
+            columns.add(row, observed);
             match &mut group {
                 Some(group) => group.add(row),
                 None => group = Some(RowGroup::of(row)),
             }
         }
-        group.map_or(Ok(()), |group| self.add_group(group, &columns))
+        group.map_or(Ok(()), |group| self.add_group(group, &columns, kinds))
     }
 
-    fn add_group(&mut self, mut group: RowGroup, columns: &ColumnsWriter<'_>) -> io::Result<()> {
+    fn add_group(
+        &mut self,
+        mut group: RowGroup,
+        columns: &ColumnsWriter<'_>,
+        kinds: &Kinds,
+    ) -> io::Result<()> {
         columns.finish(|column| {
             group.columns.push(self.output.write_chunk(column)?);
             Ok(())
         })?;
+        let mut places = Vec::new();
+        columns.finish_observed(kinds, |column| {
+            places.push(self.output.write_chunk(column)?);
+            Ok(())
+        })?;
+        if let [shapes, numbers] = places[..] {
+            group.observed = Some(ObservedColumns { minutes: columns.minutes(), shapes, numbers });
+        }
         self.groups.push(group);
         Ok(())
     }

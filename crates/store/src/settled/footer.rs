@@ -8,6 +8,7 @@ use super::Position;
 use super::chunk::Place;
 use super::columns::{ColumnName, flags_of, outcome_bit};
 use super::encoding::{Input, Malformed, write_count, write_number, write_signed};
+use super::file_writer::VERSION_1;
 use super::rollups::RollupPlace;
 use super::sequence::Sequences;
 use crate::Cursor;
@@ -37,8 +38,21 @@ pub(super) struct RowGroup {
     pub(super) all_flags: u8,
     /// Outcomes that some row has: see [`outcome_bit`].
     pub(super) outcomes: u8,
-    /// The columns, in the order of [`ColumnName`].
+    /// The columns but those of requests and calls, in the order of [`ColumnName`].
     pub(super) columns: Vec<Place>,
+    /// The columns of requests and calls; `None` in row groups of version 1.
+    pub(super) observed: Option<ObservedColumns>,
+}
+
+/// What is known of the requests and calls of a row group, and where their columns stand.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ObservedColumns {
+    /// From the first minute in which one began to the last; to an earlier one if there is none.
+    pub(super) minutes: RangeInclusive<i64>,
+    /// [`ColumnName::Shapes`].
+    pub(super) shapes: Place,
+    /// [`ColumnName::RequestNumbers`].
+    pub(super) numbers: Place,
 }
 
 impl RowGroup {
@@ -59,6 +73,7 @@ impl RowGroup {
             all_flags: flags,
             outcomes: outcome_bit(flags),
             columns: Vec::new(),
+            observed: None,
         }
     }
 
@@ -80,7 +95,12 @@ impl RowGroup {
 
     /// The place of a column.
     pub(super) fn column(&self, name: ColumnName) -> Option<Place> {
-        self.columns.get(name.index()).copied()
+        let observed = self.observed.as_ref();
+        match name {
+            ColumnName::Shapes => observed.map(|observed| observed.shapes),
+            ColumnName::RequestNumbers => observed.map(|observed| observed.numbers),
+            name => self.columns.get(name.index()).copied(),
+        }
     }
 
     /// Rows that count.
@@ -104,9 +124,15 @@ impl RowGroup {
         out.extend([self.any_flags, self.all_flags, self.outcomes]);
         write_count(out, self.columns.len());
         self.columns.iter().for_each(|place| place.write(out, end));
+        out.push(u8::from(self.observed.is_some()));
+        if let Some(observed) = &self.observed {
+            write_range(out, &observed.minutes);
+            observed.shapes.write(out, end);
+            observed.numbers.write(out, end);
+        }
     }
 
-    fn read(input: &mut Input<'_>, end: &mut u64) -> Result<Self, Malformed> {
+    fn read(input: &mut Input<'_>, version: u32, end: &mut u64) -> Result<Self, Malformed> {
         let rows = input.small::<u16>()?.into();
         let dead = (0..input.count()?).map(|_| input.small()).collect::<Result<Vec<u16>, _>>()?;
         if rows == 0 || dead.len() > rows || dead.iter().any(|row| usize::from(*row) >= rows) {
@@ -130,6 +156,16 @@ impl RowGroup {
             return Err(Malformed);
         }
         let columns = (0..count).map(|_| Place::read(input, end)).collect::<Result<_, _>>()?;
+        let has_observed = if version == VERSION_1 { [0] } else { input.array()? };
+        let observed = match has_observed {
+            [0] => None,
+            [1] => Some(ObservedColumns {
+                minutes: read_range(input)?,
+                shapes: Place::read(input, end)?,
+                numbers: Place::read(input, end)?,
+            }),
+            _ => return Err(Malformed),
+        };
         Ok(Self {
             rows,
             dead,
@@ -143,6 +179,7 @@ impl RowGroup {
             all_flags,
             outcomes,
             columns,
+            observed,
         })
     }
 }
@@ -220,8 +257,8 @@ impl Footer {
         out
     }
 
-    /// Reads what [`Footer::to_bytes`] gave.
-    pub(super) fn read(input: &mut Input<'_>) -> Result<Self, Malformed> {
+    /// Reads what [`Footer::to_bytes`] gave, or a program that wrote this version.
+    pub(super) fn read(input: &mut Input<'_>, version: u32) -> Result<Self, Malformed> {
         let home = input.small()?;
         let sequences = Sequences::read(input)?;
         let (entries, documents, document_bytes) =
@@ -237,8 +274,9 @@ impl Footer {
         let epochs = (input.small()?, input.small()?);
         let mut end = 0;
         let count = input.count()?;
-        let groups =
-            (0..count).map(|_| RowGroup::read(input, &mut end)).collect::<Result<_, _>>()?;
+        let groups = (0..count)
+            .map(|_| RowGroup::read(input, version, &mut end))
+            .collect::<Result<_, _>>()?;
         let count = input.count()?;
         let rollups =
             (0..count).map(|_| RollupPlace::read(input, &mut end)).collect::<Result<_, _>>()?;

@@ -1,12 +1,16 @@
 //! A row group: its columns, read as they are needed.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::chunk::Place;
 use super::column_cache::ColumnKey;
-use super::columns::{AnnotationValues, Annotations, ColumnData, ColumnName};
+use super::columns::{
+    AnnotationValues, Annotations, ColumnData, ColumnName, Durations, RequestNumbers, Shapes,
+};
 use super::encoding::{Input, Malformed};
 use super::footer::RowGroup;
+use super::observed::{NO_MINUTES, Request, read_requests};
 use super::{Section, SettledError, SettledFile};
 
 /// A row group of a file.
@@ -40,6 +44,31 @@ impl<'a> Group<'a> {
         let kinds = columns.map(|column| column.kind);
         let read = |input: &mut Input<'_>| AnnotationValues::read(input, kinds);
         self.load(ColumnName::AnnotationValues(chunk), read, AnnotationValues::memory)
+    }
+
+    /// The minutes in which its requests and calls began. A row group of version 1 does not know
+    /// them: those of its file then.
+    pub(super) fn minutes(&self) -> RangeInclusive<i64> {
+        match &self.group.observed {
+            Some(observed) => observed.minutes.clone(),
+            None => self.file.rollup_minutes().unwrap_or(NO_MINUTES),
+        }
+    }
+
+    /// Which requests and calls the traces have; `None` in row groups of version 1.
+    pub(super) fn shapes(&self) -> Result<Option<Arc<Shapes>>, SettledError> {
+        match &self.group.observed {
+            Some(_) => self.column(ColumnName::Shapes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What is needed to read the requests and calls of rows.
+    pub(super) fn requests(&self, shapes: Arc<Shapes>) -> Result<Requests<'a>, SettledError> {
+        let read = |input: &mut Input<'_>| RequestNumbers::read(input, &shapes);
+        let numbers = self.load(ColumnName::RequestNumbers, read, RequestNumbers::memory)?;
+        let durations = self.column(ColumnName::Durations)?;
+        Ok(Requests { group: *self, shapes, numbers, durations, lengths: Vec::new() })
     }
 
     fn load<T: Send + Sync + 'static>(
@@ -80,12 +109,47 @@ impl<'a> Group<'a> {
     /// Its columns with where they stand.
     pub(super) fn places(&self) -> impl Iterator<Item = (ColumnName, Place)> + 'a {
         let places = self.group.columns.iter().copied();
-        places.enumerate().map(|(index, place)| (ColumnName::at(index), place))
+        let places = places.enumerate().map(|(index, place)| (ColumnName::at(index), place));
+        let observed = self.group.observed.iter().flat_map(|observed| {
+            let shapes = (ColumnName::Shapes, observed.shapes);
+            [shapes, (ColumnName::RequestNumbers, observed.numbers)]
+        });
+        places.chain(observed)
     }
 
     /// Reads all rows.
     pub(super) fn verify(&self) -> Result<(), SettledError> {
         let rows = self.without_cache().rows()?;
-        (0..self.group.rows).try_for_each(|row| rows.summary(row).map(|_| ()))
+        (0..self.group.rows).try_for_each(|row| rows.summary(row).map(|_| ()))?;
+        let Some(shapes) = self.without_cache().shapes()? else { return Ok(()) };
+        let mut requests = self.without_cache().requests(shapes)?;
+        (0..self.group.rows).try_for_each(|row| requests.of_row(row, |_| {}).map(|_| ()))
+    }
+}
+
+/// The requests and calls of the rows of a group.
+pub(super) struct Requests<'a> {
+    group: Group<'a>,
+    pub(super) shapes: Arc<Shapes>,
+    pub(super) numbers: Arc<RequestNumbers>,
+    durations: Arc<Durations>,
+    /// Reused from row to row.
+    lengths: Vec<i64>,
+}
+
+impl Requests<'_> {
+    /// Hands those of a row to `found`; `false` if they are not known.
+    pub(super) fn of_row(
+        &mut self,
+        row: usize,
+        found: impl FnMut(Request),
+    ) -> Result<bool, SettledError> {
+        let Some(list) = self.shapes.list_of(row) else { return Ok(false) };
+        let (kinds, list) = (&self.shapes.kinds, self.shapes.lists.get(list));
+        let numbers = self.numbers.get(row);
+        let duration = self.durations.0.get(row).copied().unwrap_or(0);
+        read_requests(kinds, list, numbers, duration, &mut self.lengths, found)
+            .map_err(|Malformed| self.group.malformed(ColumnName::RequestNumbers))?;
+        Ok(true)
     }
 }

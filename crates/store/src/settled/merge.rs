@@ -9,16 +9,18 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use roentgen_model::{ServiceGraph, TraceId, TraceSummary};
 
-use super::columns::{ColumnName, Ids};
+use super::columns::{ColumnName, Ids, RequestNumbers, Shapes};
 use super::encoding::Malformed;
 use super::file::Entries;
 use super::file_writer::{FileWriter, GROUP_ROWS};
 use super::footer::RowGroup;
 use super::group::Group;
+use super::observed::{GroupKind, Kind, Kinds, ObservedTrace, Requests};
 use super::rollups::{RollupBlock, RollupPlace};
 use super::sequence::Sequences;
 use super::{IndexEntry, Section, Sequence, SettledError, SettledFile};
@@ -111,15 +113,21 @@ fn copy_group(
     writer: &mut FileWriter<'_>,
 ) -> Result<(), MergeError> {
     let mut columns = Vec::with_capacity(known.columns.len());
+    let mut observed = known.observed.clone();
     for (name, place) in group.places() {
         let section = Section::Column { group: group.number, column: name };
         let stored = group.file.read_stored(place, section)?;
         if crc32fast::hash(&stored) != place.crc {
             return Err(group.malformed(name).into());
         }
-        columns.push(writer.copy_column(place, &stored)?);
+        let copied = writer.copy_column(place, &stored)?;
+        match (name, &mut observed) {
+            (ColumnName::Shapes, Some(observed)) => observed.shapes = copied,
+            (ColumnName::RequestNumbers, Some(observed)) => observed.numbers = copied,
+            _ => columns.push(copied),
+        }
     }
-    writer.add_copied_group(RowGroup { columns, ..known });
+    writer.add_copied_group(RowGroup { columns, observed, ..known });
     Ok(())
 }
 
@@ -128,24 +136,69 @@ fn rewrite_groups(
     groups: &[(Group<'_>, RowGroup)],
     writer: &mut FileWriter<'_>,
 ) -> Result<(), MergeError> {
-    let mut rows: Vec<TraceSummary> = Vec::new();
+    // There are no more kinds than in all these groups, which are small or mostly superseded.
+    let (mut rows, mut kinds) = (Vec::new(), Kinds::default());
     for (group, known) in groups {
         let reader = group.rows()?;
+        let observed = ObservedReader::new(group, &mut kinds)?;
         for row in 0..known.rows {
             if u16::try_from(row).is_ok_and(|row| known.dead.binary_search(&row).is_err()) {
-                rows.push(reader.summary(row)?);
+                rows.push((reader.summary(row)?, observed.row(row)));
             }
         }
         if rows.len() >= GROUP_ROWS {
-            rows.sort_unstable_by_key(|row| (row.time, row.id));
+            rows.sort_unstable_by_key(|(row, _)| (row.time, row.id));
             let kept = rows.len() % GROUP_ROWS;
             let behind = rows.split_off(rows.len() - kept);
-            writer.add_rows(rows.iter())?;
+            write_rows(&rows, &kinds, writer)?;
             rows = behind;
         }
     }
-    rows.sort_unstable_by_key(|row| (row.time, row.id));
-    Ok(writer.add_rows(rows.iter())?)
+    rows.sort_unstable_by_key(|(row, _)| (row.time, row.id));
+    write_rows(&rows, &kinds, writer)
+}
+
+fn write_rows(
+    rows: &[(TraceSummary, ObservedTrace)],
+    kinds: &Kinds,
+    writer: &mut FileWriter<'_>,
+) -> Result<(), MergeError> {
+    Ok(writer.add_rows(rows.iter().map(|(summary, observed)| (summary, observed)), kinds)?)
+}
+
+/// The requests and calls of the rows of a group, to be written anew.
+struct ObservedReader {
+    /// Of the group: those of a single row may be unknown.
+    minutes: RangeInclusive<i64>,
+    columns: Option<(Arc<Shapes>, Arc<RequestNumbers>)>,
+    /// The numbers of the kinds of the group among all.
+    numbers: Vec<u32>,
+}
+
+impl ObservedReader {
+    fn new(group: &Group<'_>, kinds: &mut Kinds) -> Result<Self, SettledError> {
+        let minutes = group.minutes();
+        let Some(shapes) = group.shapes()? else {
+            return Ok(Self { minutes, columns: None, numbers: Vec::new() });
+        };
+        let service = |number: u32| shapes.services.get(number as usize).cloned();
+        let kind = |kind: &GroupKind| {
+            let from = kind.from.checked_sub(1).and_then(service);
+            Some(kinds.number(&Kind { from, service: service(kind.service)?, bits: kind.bits }))
+        };
+        let numbers = shapes.kinds.iter().filter_map(kind).collect();
+        let columns = Some((shapes.clone(), group.requests(shapes)?.numbers));
+        Ok(Self { minutes, columns, numbers })
+    }
+
+    fn row(&self, row: usize) -> ObservedTrace {
+        let requests = self.columns.as_ref().and_then(|(shapes, numbers)| {
+            let list = shapes.lists.get(shapes.list_of(row)?).iter();
+            let kinds = list.filter_map(|kind| self.numbers.get(*kind as usize).copied());
+            Some(Requests { kinds: kinds.collect(), numbers: numbers.get(row).into() })
+        });
+        ObservedTrace { minutes: self.minutes.clone(), requests }
+    }
 }
 
 /// Merges the trace indexes by id; entries of one trace become one.

@@ -8,12 +8,13 @@ use roentgen_model::TraceId;
 
 use super::chunk::Place;
 use super::encoding::{Input, Malformed};
-use super::file_writer::{END_MAGIC, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
+use super::file_writer::{END_MAGIC, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION, VERSION_1};
 use super::footer::Footer;
 use super::{Section, Sequence, SettledError};
 
-/// The file must begin with a header of this version, and have room for a trailer.
-pub(super) fn check_header(path: &Path, file: &File, bytes: u64) -> Result<(), SettledError> {
+/// The file must begin with a header of a version that is known, and have room for a trailer. Gives
+/// the version.
+pub(super) fn check_header(path: &Path, file: &File, bytes: u64) -> Result<u32, SettledError> {
     let damaged =
         || SettledError::Damaged { path: path.to_owned(), section: Section::Header, offset: 0 };
     if bytes < HEADER_BYTES + TRAILER_BYTES {
@@ -31,10 +32,10 @@ pub(super) fn check_header(path: &Path, file: &File, bytes: u64) -> Result<(), S
         return Err(damaged());
     }
     let found = u32::from_le_bytes(version);
-    if found != VERSION {
+    if found != VERSION && found != VERSION_1 {
         return Err(SettledError::UnknownVersion { path: path.to_owned(), found, known: VERSION });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// The footer, and where it begins: all chunks end before.
@@ -42,6 +43,7 @@ pub(super) fn read_footer(
     path: &Path,
     file: &File,
     bytes: u64,
+    version: u32,
 ) -> Result<(Footer, u64), SettledError> {
     let damaged =
         |section, offset| SettledError::Damaged { path: path.to_owned(), section, offset };
@@ -60,7 +62,7 @@ pub(super) fn read_footer(
     };
     let place = Place { offset, stored: length, raw: length, crc: u32::from_le_bytes(crc) };
     let reader = SectionReader { path, file, end: trailer_at };
-    let footer = reader.read(place, Section::Footer, Footer::read)?;
+    let footer = reader.read(place, Section::Footer, |input| Footer::read(input, version))?;
     Ok((footer, offset))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use roentgen_model::{TraceId, TraceSummary};
+use roentgen_model::{TraceGraph, TraceId, TraceSummary};
 
 use super::SettledFile;
 use crate::Cursor;
@@ -17,8 +17,17 @@ pub trait OpenTraces: Sync {
     /// or not.
     fn hides_row_of(&self, id: TraceId) -> bool;
 
-    /// The summary of an open trace as it is now, with the time that [`OpenTraces::keys`] told.
-    fn summary(&self, key: Cursor) -> Option<Arc<TraceSummary>>;
+    /// An open trace as it is now, with the time that [`OpenTraces::keys`] told.
+    fn trace(&self, key: Cursor) -> Option<OpenTrace>;
+}
+
+/// An open trace as it is at one moment.
+#[derive(Clone, Debug)]
+pub struct OpenTrace {
+    /// Its summary.
+    pub summary: Arc<TraceSummary>,
+    /// Its part of the service graph; `None` when it is not at hand.
+    pub graph: Option<Arc<TraceGraph>>,
 }
 
 /// No open traces.
@@ -34,7 +43,7 @@ impl OpenTraces for NoOpenTraces {
         false
     }
 
-    fn summary(&self, _key: Cursor) -> Option<Arc<TraceSummary>> {
+    fn trace(&self, _key: Cursor) -> Option<OpenTrace> {
         None
     }
 }

@@ -12,8 +12,8 @@ use roentgen_model::TraceSummary;
 
 use super::evaluate::may_select;
 use super::parallel::{ScanThreads, map_in_parallel};
-use super::{OpenTraces, QueriedFile, SettledError};
-use crate::{Cursor, SummaryPage, SummaryQuery};
+use super::{OpenTrace, OpenTraces, QueriedFile, SettledError};
+use crate::{Condition, Cursor, SummaryPage, SummaryQuery};
 
 mod opened;
 
@@ -247,12 +247,14 @@ impl<'a> Scan<'a> {
         let SummaryQuery { range, range_type, conditions, matches, .. } = *self.query;
         match candidate.source {
             Source::Open => {
-                let summary = self.open.summary(candidate.key);
-                let summary = summary.filter(|summary| range_type.selects(range, summary));
-                let is_open_in_range = summary.is_some();
-                let wanted = summary.filter(|summary| {
-                    conditions.iter().all(|condition| condition.holds(summary)) && matches(summary)
+                let trace = self.open.trace(candidate.key);
+                let trace = trace.filter(|trace| range_type.selects(range, &trace.summary));
+                let is_open_in_range = trace.is_some();
+                let wanted = trace.filter(|OpenTrace { summary, graph }| {
+                    let truth = Condition::all(conditions, summary, graph.as_deref());
+                    truth != Some(false) && matches(summary)
                 });
+                let wanted = wanted.map(|trace| trace.summary);
                 Ok(Evaluated { is_open_in_range, wanted })
             }
             Source::Settled(number, row) => {

@@ -30,11 +30,33 @@ impl Selection {
         }
     }
 
+    /// Puts a row in.
+    pub(super) fn insert(&mut self, row: usize) {
+        if let Some(word) = self.words.get_mut(row / 64) {
+            *word |= 1 << (row % 64);
+        }
+    }
+
     /// Takes a row out.
     pub(super) fn remove(&mut self, row: usize) {
         if let Some(word) = self.words.get_mut(row / 64) {
             *word &= !(1 << (row % 64));
         }
+    }
+
+    /// Takes all rows out.
+    pub(super) fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    /// Puts in the rows of another set of the same group.
+    pub(super) fn add(&mut self, other: &Selection) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
+    /// Takes out the rows of another set of the same group.
+    pub(super) fn subtract(&mut self, other: &Selection) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word &= !other);
     }
 
     /// Whether no row is left.

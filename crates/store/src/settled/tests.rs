@@ -4,5 +4,6 @@ mod damage;
 mod fixture;
 mod merging;
 mod queries;
+mod requests;
 mod round_trip;
 mod samples;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use roentgen_model::{Rollups, TraceId, TraceSummary};
 
 use super::file_writer::FileWriter;
+use super::observed::{Kinds, ObservedTrace};
 use super::sequence::Sequences;
 use super::{Position, Sequence};
 
@@ -13,6 +14,8 @@ use super::{Position, Sequence};
 pub struct SettledTrace {
     /// Its summary, of all its documents.
     pub summary: TraceSummary,
+    /// Its requests and calls, with the numbers of [`SettledBatch::kinds`].
+    pub observed: ObservedTrace,
     /// Where those of its documents stand that are in no earlier settled file, ascending; one at
     /// least.
     pub positions: Vec<Position>,
@@ -21,7 +24,7 @@ pub struct SettledTrace {
 }
 
 /// What a settled file is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SettledBatch {
     /// The number of the file.
     pub sequence: Sequence,
@@ -29,6 +32,8 @@ pub struct SettledBatch {
     pub home: u32,
     /// The traces, each once, in any order.
     pub traces: Vec<SettledTrace>,
+    /// The kinds of their requests and calls.
+    pub kinds: Kinds,
     /// What these traces contribute, with all their documents.
     pub rollups: Rollups,
     /// What is to be taken from the rollups of earlier files.
@@ -51,9 +56,10 @@ pub fn write_settled(batch: &SettledBatch, sink: &mut dyn Write) -> io::Result<u
     };
     let mut order: Vec<_> = batch.traces.iter().map(key).collect();
     order.sort_unstable_by_key(|(time, id, _)| (*time, *id));
-    writer.add_rows(order.iter().map(|(_, _, trace)| &trace.summary))?;
+    let rows = order.iter().map(|(_, _, trace)| (&trace.summary, &trace.observed));
+    writer.add_rows(rows, &batch.kinds)?;
     order.sort_unstable_by_key(|(_, id, _)| *id);
-    for (_, _, SettledTrace { summary, positions, bytes }) in order {
+    for (_, _, SettledTrace { summary, positions, bytes, .. }) in order {
         writer.add_entry(summary.id, positions, *bytes)?;
     }
     for (minute, graph) in batch.rollups.minutes() {

@@ -137,7 +137,7 @@ impl Reference {
             .filter(|summary| range_type.selects(range, summary))
             .collect();
         let holds =
-            |summary: &&TraceSummary| conditions.iter().all(|condition| condition.holds(summary));
+            |summary: &&TraceSummary| Condition::all(conditions, summary, None) == Some(true);
         let expect: Vec<_> = in_range.iter().filter(holds).collect();
         let (mut found, mut after) = (Vec::new(), None::<Cursor>);
         for pages in 0.. {

@@ -62,7 +62,7 @@ impl<'a> Pending<'a> {
             opened.in_range.retain(|row| ids.0.get(row).is_some_and(|id| !superseded.contains(id)));
         }
         let mut matching = opened.in_range.clone();
-        select(&group, query.conditions, &mut matching)?;
+        select(&group, query.conditions, true, &mut matching)?;
         opened.matched = matching.iter().filter_map(|row| u16::try_from(row).ok()).collect();
         if !opened.matched.is_empty() {
             opened.keys = Some(opened.order()?);

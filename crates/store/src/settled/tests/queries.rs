@@ -7,11 +7,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use roentgen_model::{Micros, Outcome, Timestamp, TraceId, TraceSummary};
 
-use super::super::{NoOpenTraces, OpenTraces, ScanThreads, find_page};
-use super::samples::{Files, plain_summary, summaries};
+use super::super::{NoOpenTraces, OpenTrace, OpenTraces, ScanThreads, find_page};
+use super::samples::{Files, graph_of, plain_summary, summaries};
 use crate::{
-    AnnotationMatch, Condition, Cursor, Limits, ServiceMatch, SummaryQuery, TextField, TextMatch,
-    TimeRange, TimeRangeType,
+    AnnotationMatch, Condition, Cursor, Limits, Logic, RequestTest, ServiceMatch, SummaryQuery,
+    TextField, TextMatch, TimeRange, TimeRangeType,
 };
 
 fn text_match() -> impl Strategy<Value = TextMatch> {
@@ -67,13 +67,57 @@ fn condition() -> impl Strategy<Value = Condition> {
         limits(prop_oneof![198_i64..204, any::<i64>()].boxed()).prop_map(Condition::HttpStatus),
         (field, text_match()).prop_map(|(field, wanted)| Condition::Text(field, wanted)),
         service.clone().prop_map(Condition::Service),
-        service.prop_map(Condition::EntryPoint),
+        service.clone().prop_map(Condition::EntryPoint),
         text_match().prop_map(Condition::User),
         ("[ab]{1}", value).prop_map(|(key, value)| Condition::Annotation { key, value }),
         text_match().prop_map(Condition::ResourceArn),
         text_match().prop_map(Condition::InstanceId),
         text_match().prop_map(Condition::AvailabilityZone),
+        (service.clone(), tests()).prop_map(|(who, tests)| Condition::Request { who, tests }),
+        (service.clone(), service, tests()).prop_map(|(from, to, tests)| Condition::Call {
+            from,
+            to,
+            tests
+        }),
     ]
+}
+
+fn joined() -> impl Strategy<Value = Condition> {
+    let joined = logic(condition()).prop_map(|logic| Condition::Joined(Box::new(logic)));
+    prop_oneof![condition(), joined]
+}
+
+/// Such leaves, joined.
+fn logic<T: Clone + std::fmt::Debug + 'static>(
+    leaf: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Logic<T>> {
+    let leaf = prop_oneof![9 => leaf.prop_map(Logic::Is), 1 => Just(Logic::Unknown)];
+    leaf.prop_recursive(2, 6, 3, |inner| {
+        let parts = || prop::collection::vec(inner.clone(), 0..3);
+        prop_oneof![
+            parts().prop_map(Logic::All),
+            parts().prop_map(Logic::Any),
+            inner.clone().prop_map(|inner| Logic::Not(Box::new(inner))),
+        ]
+    })
+}
+
+fn tests() -> impl Strategy<Value = Logic<RequestTest>> {
+    let micros = prop_oneof![-3_i64..5, 0..200_i64, any::<i64>()].prop_map(Micros::new).boxed();
+    let text = || prop::sample::select(vec!["shop", "cart", ""]).prop_map(str::to_owned);
+    logic(prop_oneof![
+        any::<bool>().prop_map(RequestTest::Ok),
+        any::<bool>().prop_map(RequestTest::Fault),
+        any::<bool>().prop_map(RequestTest::Error),
+        any::<bool>().prop_map(RequestTest::Throttle),
+        any::<bool>().prop_map(RequestTest::Partial),
+        any::<bool>().prop_map(RequestTest::Inferred),
+        any::<bool>().prop_map(RequestTest::Root),
+        limits(micros.clone()).prop_map(RequestTest::ResponseTime),
+        limits(micros).prop_map(RequestTest::Duration),
+        text().prop_map(TextMatch::Equals).prop_map(RequestTest::Name),
+        text().prop_map(TextMatch::Contains).prop_map(RequestTest::Kind),
+    ])
 }
 
 fn range() -> impl Strategy<Value = TimeRange> {
@@ -117,8 +161,10 @@ impl OpenTraces for Open {
         self.summaries.iter().any(|summary| summary.id == id)
     }
 
-    fn summary(&self, key: Cursor) -> Option<Arc<TraceSummary>> {
-        self.summaries.iter().find(|summary| summary.id == key.id).cloned()
+    fn trace(&self, key: Cursor) -> Option<OpenTrace> {
+        let summary = self.summaries.iter().find(|summary| summary.id == key.id)?.clone();
+        let graph = Some(Arc::new(graph_of(&summary)));
+        Some(OpenTrace { summary, graph })
     }
 }
 
@@ -156,7 +202,7 @@ proptest! {
     #[test]
     fn pages_tell_what_holds_newest_first(
         all in summaries(24),
-        conditions in prop::collection::vec(condition(), 0..3),
+        conditions in prop::collection::vec(joined(), 0..3),
         (range, range_type) in (range(), range_type()),
         (limit, scan_limit) in (0_usize..8, prop_oneof![0_usize..8, Just(usize::MAX)]),
         files_of in prop::collection::vec(0_usize..5, 24),
@@ -179,7 +225,8 @@ proptest! {
             all.iter().filter(|summary| range_type.selects(range, summary)).collect();
         prop_assert_eq!(scanned, expect.len());
         expect.retain(|summary| {
-            conditions.iter().all(|condition| condition.holds(summary)) && matches(summary)
+            let truth = Condition::all(&conditions, summary, Some(&graph_of(summary)));
+            truth != Some(false) && matches(summary)
         });
         expect.sort_by_key(|summary| std::cmp::Reverse(key(summary)));
         prop_assert_eq!(found.iter().collect::<Vec<_>>(), expect);

@@ -23,8 +23,8 @@ use super::super::parallel::ScanThreads;
 use super::super::rollups::RollupBlock;
 use super::super::trace_index::IndexBlock;
 use super::super::{
-    ColumnCache, Position, QueriedFile, Sequence, SettledBatch, SettledFile, SettledTrace, Steps,
-    write_settled,
+    ColumnCache, Kinds, Position, QueriedFile, Sequence, SettledBatch, SettledFile, SettledTrace,
+    Steps, write_settled,
 };
 
 /// A short text out of few, so that values repeat.
@@ -177,17 +177,33 @@ pub(super) fn graph_of(summary: &TraceSummary) -> TraceGraph {
     let unique = summary.id.to_bytes()[15];
     let callee = service(names[usize::from(unique) % 3]);
     let (start, end) = (summary.start, Some(summary.end));
-    let outcome = summary.outcome;
+    let is = |outcome| summary.outcome == outcome;
+    let flags = roentgen_model::Flags {
+        error: is(Outcome::Error),
+        throttle: is(Outcome::Throttle),
+        fault: is(Outcome::Fault),
+    };
+    let is_outlived = unique.is_multiple_of(5);
+    let edge = EdgeObservation {
+        from: service("shop"),
+        to: callee.clone(),
+        is_inferred: false,
+        start,
+        end,
+        is_outlived,
+        flags,
+    };
     TraceGraph {
         nodes: vec![NodeObservation {
-            node: callee.clone(),
+            node: callee,
             is_real: true,
             is_root: unique.is_multiple_of(2),
             start,
             end,
-            outcome,
+            is_outlived,
+            flags,
         }],
-        edges: vec![EdgeObservation { from: service("shop"), to: callee, start, end, outcome }],
+        edges: vec![edge],
     }
 }
 
@@ -322,10 +338,11 @@ pub(super) fn read_anything(bytes: &[u8], rows: usize) {
 
 /// Traces that were in no earlier file.
 pub(super) fn batch_of(sequence: u64, summaries: &[TraceSummary]) -> SettledBatch {
-    let mut rollups = Rollups::default();
+    let (mut rollups, mut kinds) = (Rollups::default(), Kinds::default());
     summaries.iter().for_each(|summary| rollups.add(&graph_of(summary)));
     let trace = |(place, summary): (u64, &TraceSummary)| SettledTrace {
         summary: summary.clone(),
+        observed: kinds.observe(summary, &graph_of(summary)),
         positions: vec![
             Position::from_u64(sequence << 40 | place << 8),
             Position::from_u64(sequence << 40 | (place + 100) << 8 | 3),
@@ -336,6 +353,7 @@ pub(super) fn batch_of(sequence: u64, summaries: &[TraceSummary]) -> SettledBatc
         sequence: Sequence(sequence),
         home: 7,
         traces: (0..).zip(summaries).map(trace).collect(),
+        kinds,
         rollups,
         corrections: Vec::new(),
         superseded: Vec::new(),

@@ -1,0 +1,213 @@
+//! Requests and calls come back from their columns as they were, to the minute.
+
+use proptest::prelude::*;
+use roentgen_model::{
+    EdgeObservation, Flags, Micros, NodeObservation, ServiceId, Timestamp, TraceGraph, TraceSummary,
+};
+
+use super::super::observed::{Kinds, bit};
+use super::super::{SettledBatch, SettledFile, merge_settled};
+use super::samples::{Files, batch_of, bytes_of, plain_summary};
+
+/// Of a request or call: caller, node, whether it is real, first and outlived, flags, minute, length.
+type Seen = (Option<ServiceId>, ServiceId, [bool; 3], [bool; 3], i64, Option<i64>);
+
+fn service() -> impl Strategy<Value = ServiceId> {
+    let kind = prop::option::of(prop::sample::select(vec!["client", "AWS::DynamoDB::Table"]));
+    ("[ab]{0,2}", kind).prop_map(|(name, kind)| ServiceId::new(&name, kind, None))
+}
+
+fn flags() -> impl Strategy<Value = Flags> {
+    any::<[bool; 3]>().prop_map(|[error, throttle, fault]| Flags { error, throttle, fault })
+}
+
+fn times() -> impl Strategy<Value = (Timestamp, Option<Timestamp>)> {
+    let start = prop_oneof![0_i64..100, 0_i64..300_000_000, 0..Timestamp::MAX.as_micros()];
+    let length = prop_oneof![Just(250_000_i64), -5_i64..300_000, 0_i64..1 << 50];
+    (start.prop_map(Timestamp::from_micros), prop::option::of(length))
+        .prop_map(|(start, length)| (start, length.map(|length| start.plus(Micros::new(length)))))
+}
+
+/// Any graph of a trace; calls need not be in the order of the called nodes.
+fn graph() -> impl Strategy<Value = TraceGraph> {
+    let node = (service(), any::<[bool; 3]>(), times(), flags()).prop_map(
+        |(node, [is_real, is_root, is_outlived], (start, end), flags)| NodeObservation {
+            node,
+            is_real,
+            is_root,
+            start,
+            end,
+            is_outlived,
+            flags,
+        },
+    );
+    let edge = (service(), service(), any::<[bool; 2]>(), times(), flags()).prop_map(
+        |(from, to, [is_inferred, is_outlived], (start, end), flags)| EdgeObservation {
+            from,
+            to,
+            is_inferred,
+            start,
+            end,
+            is_outlived,
+            flags,
+        },
+    );
+    (prop::collection::vec(node, 0..40), prop::collection::vec(edge, 0..40))
+        .prop_map(|(nodes, edges)| TraceGraph { nodes, edges })
+}
+
+fn seen(graph: &TraceGraph) -> Vec<Seen> {
+    let flags = |flags: Flags| [flags.error, flags.throttle, flags.fault];
+    let length = |start, end: Option<Timestamp>| end.map(|end| (end - start).get());
+    let nodes = graph.nodes.iter().map(|node| {
+        let facts = [node.is_real, node.is_root, node.is_outlived];
+        let length = length(node.start, node.end);
+        (None, node.node.clone(), facts, flags(node.flags), node.start.minute(), length)
+    });
+    let edges = graph.edges.iter().map(|edge| {
+        let (from, to) = (Some(edge.from.clone()), edge.to.clone());
+        let facts = [!edge.is_inferred, false, edge.is_outlived];
+        let length = length(edge.start, edge.end);
+        (from, to, facts, flags(edge.flags), edge.start.minute(), length)
+    });
+    nodes.chain(edges).collect()
+}
+
+fn batch(sequence: u64, traces: &[(TraceSummary, TraceGraph)]) -> SettledBatch {
+    let summaries: Vec<TraceSummary> = traces.iter().map(|(summary, _)| summary.clone()).collect();
+    let mut batch = batch_of(sequence, &summaries);
+    let mut kinds = Kinds::default();
+    for (trace, (summary, graph)) in batch.traces.iter_mut().zip(traces) {
+        trace.observed = kinds.observe(summary, graph);
+    }
+    SettledBatch { kinds, ..batch }
+}
+
+/// The requests of all rows, in the order of traces; `None` for a trace whose are not known.
+fn rows(file: &SettledFile) -> Vec<Option<Vec<Seen>>> {
+    let mut rows = Vec::new();
+    for group in file.groups() {
+        let shapes = group.shapes().unwrap().unwrap();
+        let mut requests = group.requests(shapes.clone()).unwrap();
+        let summaries = group.rows().unwrap();
+        for row in 0..group.group.rows {
+            let summary = summaries.summary(row).unwrap();
+            let mut found = Vec::new();
+            let is_known = requests.of_row(row, |request| {
+                let kind = request.kind;
+                let service = |number: u32| shapes.services[number as usize].clone();
+                let facts = [kind.has(bit::REAL), kind.has(bit::ROOT), kind.has(bit::OUTLIVED)];
+                let Flags { error, throttle, fault } = kind.flags();
+                let minute = summary.start.minute() + request.minute;
+                assert!(group.minutes().contains(&minute));
+                found.push((
+                    kind.from.checked_sub(1).map(service),
+                    service(kind.service),
+                    facts,
+                    [error, throttle, fault],
+                    minute,
+                    request.length,
+                ));
+            });
+            rows.push((summary.id, is_known.unwrap().then_some(found)));
+        }
+    }
+    rows.sort_by_key(|(id, _)| *id);
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+proptest! {
+    #[test]
+    fn requests_come_back_from_files_and_merged_ones(
+        graphs in prop::collection::vec(graph(), 1..9),
+        split in any::<prop::sample::Index>(),
+    ) {
+        let traces: Vec<_> = (0..).zip(&graphs)
+            .map(|(id, graph)| (plain_summary(id, 100), graph.clone())).collect();
+        let expect: Vec<_> = graphs.iter().map(|graph| Some(seen(graph))).collect();
+        let mut files = Files::new();
+        let file = files.open(&bytes_of(&batch(1, &traces)));
+        prop_assert_eq!(rows(&file), expect.clone());
+        prop_assert!(file.verify().is_ok());
+        let (first, second) = traces.split_at(split.index(traces.len()));
+        let parts = [(1, first), (2, second)].map(|(sequence, part)| {
+            files.open(&bytes_of(&batch(sequence, part)))
+        });
+        let mut bytes = Vec::new();
+        merge_settled(&parts, &mut bytes).unwrap();
+        let merged = files.open(&bytes);
+        prop_assert_eq!(rows(&merged), expect);
+        prop_assert!(merged.verify().is_ok());
+    }
+}
+
+#[test]
+fn the_requests_of_a_huge_trace_are_not_kept() {
+    let summary = plain_summary(1, 100);
+    let node = |number: usize| NodeObservation {
+        node: ServiceId::new(&format!("node-{number}"), None, None),
+        is_real: true,
+        is_root: false,
+        start: summary.start,
+        end: Some(summary.end),
+        is_outlived: false,
+        flags: Flags::default(),
+    };
+    let check = |count: usize, expect: Option<usize>| {
+        let graph = TraceGraph { nodes: (0..count).map(node).collect(), edges: Vec::new() };
+        let mut files = Files::new();
+        let file = files.open(&bytes_of(&batch(1, &[(summary.clone(), graph)])));
+        let known: Vec<_> = rows(&file).into_iter().map(|row| row.map(|row| row.len())).collect();
+        assert_eq!(known, [expect]);
+        assert!(file.groups().all(|group| group.minutes() == (1..=1)), "though it is known when");
+    };
+    check(20_000, Some(20_000));
+    check(20_001, None);
+}
+
+#[test]
+fn usual_traces_take_a_few_bytes() {
+    let service = |name: &str| ServiceId::new(name, None, None);
+    let mut traces = Vec::new();
+    for id in 0..4096_u64 {
+        let summary = plain_summary(id, 100);
+        let length = 1000 + id * 7919 % 200_000;
+        let end = summary.start.plus(Micros::new(length.cast_signed()));
+        let mut graph = TraceGraph::default();
+        for (depth, name) in ["shop", "cart", "stock"].into_iter().enumerate() {
+            let times = (summary.start, Some(if depth == 0 { summary.end } else { end }));
+            let (is_outlived, flags) = (false, Flags::default());
+            let (start, end) = times;
+            let (is_real, is_root) = (true, depth == 0);
+            let node = service(name);
+            graph.nodes.push(NodeObservation {
+                node: node.clone(),
+                is_real,
+                is_root,
+                start,
+                end,
+                is_outlived,
+                flags,
+            });
+            if depth > 0 {
+                let (from, to, is_inferred) = (service("shop"), node, false);
+                graph.edges.push(EdgeObservation {
+                    from,
+                    to,
+                    is_inferred,
+                    start,
+                    end,
+                    is_outlived,
+                    flags,
+                });
+            }
+        }
+        traces.push((summary, graph));
+    }
+    let mut files = Files::new();
+    let file = files.open(&bytes_of(&batch(1, &traces)));
+    let observed = file.footer.groups[0].observed.clone().unwrap();
+    // One length of three is told; those of calls are those of the called nodes.
+    assert!(observed.numbers.stored < 4096 * 4, "{observed:?}");
+    assert!(observed.shapes.stored < 400, "{observed:?}");
+}
