@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Flags, ServiceId, Timestamp};
+use crate::{Flags, Micros, ServiceId, Timestamp};
 
 mod rollups;
 mod statistics;
@@ -76,6 +76,25 @@ pub struct TraceGraph {
     pub edges: Vec<EdgeObservation>,
 }
 
+/// Several requests of a node, or several calls between two, that are alike.
+#[derive(Clone, Debug)]
+pub struct AlikeRequests<'a> {
+    /// How many there are.
+    pub seen: i64,
+    /// As [`NodeObservation::is_real`].
+    pub is_real: bool,
+    /// As [`NodeObservation::is_root`].
+    pub is_root: bool,
+    /// How they ended.
+    pub flags: Flags,
+    /// Start of the first one.
+    pub start: Timestamp,
+    /// End of the last one.
+    pub end: Timestamp,
+    /// The lengths of those that have ended.
+    pub lengths: &'a [Micros],
+}
+
 /// The sum of what many traces say.
 ///
 /// `start` and `end` of its nodes and edges only ever widen: taking a trace back leaves them,
@@ -107,6 +126,17 @@ impl ServiceGraph {
     pub fn add(&mut self, trace: &TraceGraph) {
         trace.nodes.iter().for_each(|node| self.add_node(node));
         trace.edges.iter().for_each(|edge| self.add_edge(edge));
+    }
+
+    /// Adds requests of a node.
+    pub fn add_requests(&mut self, node: &ServiceId, requests: &AlikeRequests<'_>) {
+        let statistics = self.nodes.entry(node.clone()).or_default();
+        statistics.observe_all(requests, node.is_client());
+    }
+
+    /// Adds calls between two nodes.
+    pub fn add_calls(&mut self, from: &ServiceId, to: &ServiceId, calls: &AlikeRequests<'_>) {
+        self.edges.entry((from.clone(), to.clone())).or_default().observe_all(calls);
     }
 
     /// Adds the sums of `other`.
@@ -149,7 +179,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Micros;
 
     fn service(name: &str) -> ServiceId {
         ServiceId::new(name, None, None)

@@ -96,7 +96,7 @@ impl TraceStore for TestStore {
         self.inner.summaries(query)
     }
 
-    fn service_graphs(&self, query: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError> {
+    fn service_graphs(&self, query: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError> {
         self.inner.service_graphs(query)
     }
 

@@ -161,7 +161,7 @@ impl TraceStore for EmbeddedStore {
         query::summaries(&self.state, query)
     }
 
-    fn service_graphs(&self, query: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError> {
+    fn service_graphs(&self, query: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError> {
         self.check_open()?;
         query::service_graphs(&self.state, query)
     }

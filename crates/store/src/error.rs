@@ -52,6 +52,15 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A filter leaves too much to be told by whole traces.
+    #[error(
+        "the filter can only be decided by reading more than {most} traces, or 256 MiB of them; \
+         shorten the time range, or add conditions on the traces"
+    )]
+    FilterTooBroad {
+        /// Most traces that are read.
+        most: usize,
+    },
     /// Another process has the data directory.
     #[error(
         "data directory {path} is in use by another process; stop that process or choose another \

@@ -57,5 +57,5 @@ pub use settings::{SettingsError, SettingsFile};
 pub use status::StoreStatus;
 pub use trace_store::{
     Acknowledge, Cursor, GraphQuery, ReceivedDocument, Refused, SummaryPage, SummaryQuery,
-    TimeRange, TimeRangeType, TimedGraph, TraceDocuments, TraceStore,
+    TimeRange, TimeRangeType, TimedGraph, TraceDocuments, TraceFilter, TraceStore,
 };

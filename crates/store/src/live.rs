@@ -14,8 +14,8 @@ use roentgen_model::{ServiceGraph, TraceId};
 use crate::log::{FileNumber, Position};
 use crate::manifest::ListedFile;
 use crate::settled::{
-    OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError, SettledFile, Steps, find_page,
-    service_graphs,
+    FilteredGraphs, FilteredRows, OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError,
+    SettledFile, Steps, filtered_graphs, find_page, service_graphs,
 };
 use crate::{SummaryPage, SummaryQuery};
 
@@ -127,12 +127,7 @@ impl Live {
         open: &dyn OpenTraces,
         threads: &ScanThreads,
     ) -> Result<SummaryPage, SettledError> {
-        let files: Vec<QueriedFile<'_>> = self
-            .files
-            .iter()
-            .map(|live| QueriedFile { file: &live.file, superseded: &live.dead })
-            .collect();
-        find_page(&files, query, open, threads)
+        find_page(&self.queried(), query, open, threads)
     }
 
     /// What the files contribute to the service graph of each step.
@@ -146,6 +141,24 @@ impl Live {
     ) -> Result<BTreeMap<i64, ServiceGraph>, SettledError> {
         let files: Vec<&SettledFile> = self.files.iter().map(|live| &*live.file).collect();
         service_graphs(&files, steps, threads)
+    }
+
+    /// What the files tell of some of the traces, for each step.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(crate) fn filtered_graphs(
+        &self,
+        rows: &FilteredRows<'_>,
+        steps: &Steps,
+        threads: &ScanThreads,
+    ) -> Result<FilteredGraphs, SettledError> {
+        filtered_graphs(&self.queried(), rows, steps, threads)
+    }
+
+    fn queried(&self) -> Vec<QueriedFile<'_>> {
+        let files = self.files.iter();
+        files.map(|live| QueriedFile { file: &live.file, superseded: &live.dead }).collect()
     }
 
     /// Rows that count.

@@ -21,6 +21,7 @@ use crate::{
 use page::OpenPage;
 use view::View;
 
+mod filtered_graph;
 mod graph;
 mod large;
 mod page;
@@ -33,17 +34,20 @@ pub(crate) use summary_cache::SummaryCache;
 
 /// The documents of a trace.
 pub(crate) fn documents(state: &State, id: TraceId) -> Result<Option<TraceDocuments>, StoreError> {
-    within_gate(state, || {
-        let open = state.open.get(id);
-        let settled = state.live().find(id)?;
-        let whereabouts = Whereabouts::new(settled, open.as_ref());
-        if whereabouts.is_empty() {
-            return Ok(None);
-        }
-        let (documents, limit_exceeded) = whereabouts.read_documents(state, id)?;
-        let found = TraceDocuments { id, documents, limit_exceeded };
-        Ok((!found.documents.is_empty()).then_some(found))
-    })
+    within_gate(state, || read_documents(state, id))
+}
+
+/// The same, where settled and open add up to everything.
+fn read_documents(state: &State, id: TraceId) -> Result<Option<TraceDocuments>, Trouble> {
+    let open = state.open.get(id);
+    let settled = state.live().find(id)?;
+    let whereabouts = Whereabouts::new(settled, open.as_ref());
+    if whereabouts.is_empty() {
+        return Ok(None);
+    }
+    let (documents, limit_exceeded) = whereabouts.read_documents(state, id)?;
+    let found = TraceDocuments { id, documents, limit_exceeded };
+    Ok((!found.documents.is_empty()).then_some(found))
 }
 
 /// One page of summaries.
@@ -64,7 +68,7 @@ pub(crate) fn summaries(
 /// The service graphs of a range of time.
 pub(crate) fn service_graphs(
     state: &State,
-    query: &GraphQuery,
+    query: &GraphQuery<'_>,
 ) -> Result<Vec<TimedGraph>, StoreError> {
     let range = query.range;
     let last = range.end.minus(Micros::new(1));
@@ -72,7 +76,10 @@ pub(crate) fn service_graphs(
     if range.start <= last {
         let steps = Steps::new(range.start.minute()..=last.minute(), query.step);
         let _scanning = state.scan_threads.enter();
-        graphs = within_gate(state, || graph::service_graphs(state, &steps))?;
+        graphs = within_gate(state, || match query.traces {
+            None => graph::service_graphs(state, &steps),
+            Some(filter) => filtered_graph::service_graphs(state, &steps, filter),
+        })?;
     }
     if query.step.is_none() {
         let graph = graphs.into_values().next().unwrap_or_default();

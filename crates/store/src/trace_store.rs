@@ -51,16 +51,20 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// All graphs are in memory at once: who asks for many steps asks for a part of them at a
     /// time.
     ///
+    /// In graphs of some of the traces, nodes and edges begin and end at the times of these traces,
+    /// within the minutes of their requests; all else is what the matching traces say, one by one.
+    ///
     /// # Errors
-    /// As [`TraceStore::summaries`].
-    fn service_graphs(&self, query: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError>;
+    /// As [`TraceStore::summaries`]; [`StoreError::FilterTooBroad`] where more than 20,000 traces,
+    /// or 256 MiB of documents, would have to be read.
+    fn service_graphs(&self, query: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError>;
 
     /// The one graph of a range.
     ///
     /// # Errors
     /// As [`TraceStore::summaries`].
     fn service_graph(&self, range: TimeRange) -> Result<ServiceGraph, StoreError> {
-        let graphs = self.service_graphs(&GraphQuery { range, step: None })?;
+        let graphs = self.service_graphs(&GraphQuery { range, step: None, traces: None })?;
         Ok(graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default())
     }
 
@@ -173,15 +177,32 @@ impl TimeRangeType {
     }
 }
 
+/// Which traces are meant.
+#[derive(Clone, Copy)]
+pub struct TraceFilter<'a> {
+    /// What must hold of a trace. Where it is known to hold, nothing else is asked.
+    pub conditions: &'a [Condition],
+    /// Whether the trace is meant, asked where it is unknown whether the conditions hold.
+    pub matches: &'a (dyn Fn(&Trace<'_>) -> bool + Sync),
+}
+
+impl fmt::Debug for TraceFilter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceFilter").field("conditions", &self.conditions).finish_non_exhaustive()
+    }
+}
+
 /// Of what to make service graphs.
 #[derive(Clone, Copy, Debug)]
-pub struct GraphQuery {
+pub struct GraphQuery<'a> {
     /// The range of time.
     pub range: TimeRange,
     /// Minutes of each step that the range is cut into; `None` for one graph of all. Steps begin
     /// at multiples of their length since the Unix epoch; the first and the last one have only
     /// the minutes that the range touches.
     pub step: Option<NonZero<u32>>,
+    /// Of which traces; `None` for all.
+    pub traces: Option<&'a TraceFilter<'a>>,
 }
 
 /// The service graph of a time.

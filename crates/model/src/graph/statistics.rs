@@ -1,6 +1,6 @@
 //! Counts and times of requests, of one node or one edge.
 
-use super::{EdgeObservation, NodeObservation, Outcome};
+use super::{AlikeRequests, EdgeObservation, NodeObservation, Outcome};
 use crate::histogram::HistogramSum;
 use crate::{Histogram, Micros, Timestamp};
 
@@ -73,6 +73,11 @@ impl RequestStatistics {
         self.response_times.record(length);
     }
 
+    fn count_all(&mut self, alike: &AlikeRequests<'_>) {
+        let outcome = alike.flags.into();
+        alike.lengths.iter().for_each(|length| self.count(outcome, *length));
+    }
+
     /// Adds or takes back the histogram.
     fn apply_times(&mut self, other: &RequestStatistics, sign: Sign) {
         match sign {
@@ -104,6 +109,18 @@ impl NodeStatistics {
             && !seen.node.is_client()
         {
             self.requests.count(seen.flags.into(), end - seen.start);
+        }
+    }
+
+    /// Counts more requests.
+    pub(super) fn observe_all(&mut self, alike: &AlikeRequests<'_>, is_client: bool) {
+        let end = Some(alike.end);
+        widen((&mut self.start, &mut self.end), self.seen == 0, alike.start, end);
+        self.seen += alike.seen;
+        self.seen_real += if alike.is_real { alike.seen } else { 0 };
+        self.seen_root += if alike.is_root { alike.seen } else { 0 };
+        if !is_client {
+            self.requests.count_all(alike);
         }
     }
 
@@ -143,6 +160,14 @@ impl EdgeStatistics {
         if let Some(end) = seen.end {
             self.requests.count(seen.flags.into(), end - seen.start);
         }
+    }
+
+    /// Counts more calls.
+    pub(super) fn observe_all(&mut self, alike: &AlikeRequests<'_>) {
+        let end = Some(alike.end);
+        widen((&mut self.start, &mut self.end), self.seen == 0, alike.start, end);
+        self.seen += alike.seen;
+        self.requests.count_all(alike);
     }
 
     /// Adds other sums or takes them back.

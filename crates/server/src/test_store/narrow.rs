@@ -75,7 +75,7 @@ impl TraceStore for NarrowStore {
         Err(StoreError::Closed)
     }
 
-    fn service_graphs(&self, _: &GraphQuery) -> Result<Vec<TimedGraph>, StoreError> {
+    fn service_graphs(&self, _: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError> {
         Err(StoreError::Closed)
     }
 

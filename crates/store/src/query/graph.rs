@@ -144,7 +144,7 @@ pub(super) fn service_graphs(
 }
 
 /// The steps in which anything of these rollups began.
-fn steps_of(rollups: &Rollups, steps: &Steps) -> BTreeSet<i64> {
+pub(super) fn steps_of(rollups: &Rollups, steps: &Steps) -> BTreeSet<i64> {
     rollups.minutes_in(steps.minutes()).filter_map(|minute| steps.of(minute)).collect()
 }
 

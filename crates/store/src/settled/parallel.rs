@@ -53,7 +53,7 @@ impl Drop for Scanning<'_> {
 /// Does some work for each item; the results come in the order of the items. A second thread
 /// helps when there is more than one item and a processor for it: items should be worth more than
 /// the 30 µs it takes to start it.
-pub(super) fn map_in_parallel<T: Sync, R: Send>(
+pub(crate) fn map_in_parallel<T: Sync, R: Send>(
     threads: &ScanThreads,
     items: &[T],
     work: impl Fn(&T) -> R + Sync,

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use proptest::prelude::*;
 use roentgen_model::{Outcome, TraceId};
 use roentgen_store::{
-    AnnotationMatch, Condition, ReceivedDocument, ServiceMatch, StoreOptions, TextMatch, TimeRange,
-    TimeRangeType, TraceStore as _,
+    AnnotationMatch, Condition, Logic, ReceivedDocument, RequestTest, ServiceMatch, StoreOptions,
+    TextMatch, TimeRange, TimeRangeType, TraceStore as _,
 };
 
 use crate::harness::{Harness, Segment, all_time, at, trace_id};
@@ -79,6 +79,38 @@ fn condition() -> impl Strategy<Value = Condition> {
         name: Some(TextMatch::StartsWith(name.to_owned())),
         ..ServiceMatch::default()
     };
+    let lengths = |least: i64, most: i64| {
+        let bound = |length| Bound::Included(roentgen_model::Micros::new(length * 1_000_000));
+        (bound(least), bound(most))
+    };
+    let is = |test| Logic::Is(test);
+    let fault = Condition::Request {
+        who: name("data"),
+        tests: Logic::All(vec![
+            is(RequestTest::Fault(true)),
+            Logic::Not(Box::new(is(RequestTest::Inferred(true)))),
+        ]),
+    };
+    let slow = Condition::Request {
+        who: ServiceMatch::default(),
+        tests: is(RequestTest::ResponseTime(lengths(2, 4))),
+    };
+    let root = Condition::Request {
+        who: ServiceMatch::default(),
+        tests: Logic::All(vec![
+            is(RequestTest::Root(true)),
+            is(RequestTest::Duration(lengths(0, 3))),
+        ]),
+    };
+    let call = Condition::Call {
+        from: name("app"),
+        to: ServiceMatch::default(),
+        tests: Logic::Any(vec![is(RequestTest::Ok(true)), is(RequestTest::Partial(true))]),
+    };
+    let joined = Condition::Joined(Box::new(Logic::Any(vec![
+        Logic::Is(call.clone()),
+        Logic::Not(Box::new(Logic::Is(slow.clone()))),
+    ])));
     let kind = AnnotationMatch::Text(TextMatch::Equals("large".to_owned()));
     prop::sample::select(vec![
         Condition::Fault(true),
@@ -91,6 +123,11 @@ fn condition() -> impl Strategy<Value = Condition> {
             Bound::Unbounded,
         )),
         Condition::Annotation { key: "kind".to_owned(), value: kind },
+        fault,
+        slow,
+        root,
+        call,
+        joined,
     ])
 }
 
@@ -108,13 +145,14 @@ fn question() -> impl Strategy<Value = Question> {
     let types = vec![TimeRangeType::TraceId, TimeRangeType::Event, TimeRangeType::Service];
     let limits = (0_usize..6, prop_oneof![1_usize..8, Just(usize::MAX)]);
     let conditions = prop::collection::vec(condition(), 0..3);
-    (range, prop::sample::select(types), limits, conditions).prop_map(
-        |(range, range_type, (limit, scan_limit), conditions)| Question {
+    (range, prop::sample::select(types), limits, conditions, any::<bool>()).prop_map(
+        |(range, range_type, (limit, scan_limit), conditions, asks_more)| Question {
             range,
             range_type,
             limit,
             scan_limit,
             conditions,
+            asks_more,
         },
     )
 }
@@ -194,7 +232,10 @@ fn run(steps: Vec<Step>, trace_bytes: u64, eagerness: u8) {
                 harness.append(newest.clone());
             }
             Step::Settle => harness.store.settle().unwrap(),
-            Step::Ask(question) => reference.check_question(&harness, question),
+            Step::Ask(question) => {
+                reference.check_question(&harness, question);
+                reference.check_filtered(&harness, question);
+            }
             Step::Graph => reference.check_graph(&harness),
             Step::Reopen => harness.reopen(),
             Step::Kill => harness.kill(),

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZero;
 
-use roentgen_model::{ServiceGraph, Timestamp, TraceId, TraceSummary};
+use roentgen_model::{Micros, ServiceGraph, Timestamp, Trace, TraceGraph, TraceId, TraceSummary};
 use roentgen_store::{
-    Condition, Cursor, GraphQuery, ReceivedDocument, TimeRange, TimeRangeType, TraceStore as _,
+    Condition, Cursor, GraphQuery, Logic, ReceivedDocument, TimeRange, TimeRangeType, TraceFilter,
+    TraceStore as _,
 };
 
 use crate::harness::{Counts, Harness, all_time, assembled, counts};
@@ -28,6 +29,8 @@ pub(crate) struct Question {
     pub(crate) limit: usize,
     pub(crate) scan_limit: usize,
     pub(crate) conditions: Vec<Condition>,
+    /// For graphs: whether more is asked of a trace, which only the whole trace tells.
+    pub(crate) asks_more: bool,
 }
 
 impl Reference {
@@ -56,10 +59,18 @@ impl Reference {
 
     /// The summaries of all traces, newest first.
     fn summaries(&self) -> Vec<TraceSummary> {
-        let of = |&id: &TraceId| assembled(id, self.shown(id)).unwrap().summary;
-        let mut summaries: Vec<_> = self.documents.keys().map(of).collect();
-        summaries.sort_by_key(|summary| std::cmp::Reverse((summary.time, summary.id)));
-        summaries
+        self.traces().into_iter().map(|(summary, _)| summary).collect()
+    }
+
+    /// Summaries and graphs of all traces, newest first.
+    fn traces(&self) -> Vec<(TraceSummary, TraceGraph)> {
+        let of = |&id: &TraceId| {
+            let trace = assembled(id, self.shown(id)).unwrap();
+            (trace.summary, trace.graph)
+        };
+        let mut traces: Vec<_> = self.documents.keys().map(of).collect();
+        traces.sort_by_key(|(summary, _)| std::cmp::Reverse((summary.time, summary.id)));
+        traces
     }
 
     fn graphs(&self) -> BTreeMap<i64, ServiceGraph> {
@@ -118,7 +129,8 @@ impl Reference {
             let expect: Vec<_> =
                 expect.iter().map(|(step, graph)| (*step, counts(graph))).collect();
             let step = u32::try_from(step).ok().and_then(NonZero::new);
-            let found = harness.store.service_graphs(&GraphQuery { range: all_time(), step });
+            let found =
+                harness.store.service_graphs(&GraphQuery { range: all_time(), step, traces: None });
             let found: Vec<_> = found
                 .unwrap()
                 .iter()
@@ -130,15 +142,14 @@ impl Reference {
 
     /// The real store answers a question with the same, page by page.
     pub(crate) fn check_question(&self, harness: &Harness, question: &Question) {
-        let Question { range, range_type, limit, scan_limit, ref conditions } = *question;
-        let in_range: Vec<_> = self
-            .summaries()
-            .into_iter()
-            .filter(|summary| range_type.selects(range, summary))
-            .collect();
-        let holds =
-            |summary: &&TraceSummary| Condition::all(conditions, summary, None) == Some(true);
-        let expect: Vec<_> = in_range.iter().filter(holds).collect();
+        let Question { range, range_type, limit, scan_limit, ref conditions, .. } = *question;
+        let traces = self.traces();
+        let in_range: Vec<_> =
+            traces.iter().filter(|(summary, _)| range_type.selects(range, summary)).collect();
+        let may_hold = |(summary, graph): &&&(TraceSummary, TraceGraph)| {
+            Condition::all(conditions, summary, Some(graph)) != Some(false)
+        };
+        let expect: Vec<_> = in_range.iter().filter(may_hold).map(|(summary, _)| summary).collect();
         let (mut found, mut after) = (Vec::new(), None::<Cursor>);
         for pages in 0.. {
             let page = harness.page(range, range_type, after, (limit, scan_limit), conditions);
@@ -153,5 +164,49 @@ impl Reference {
         }
         let found: Vec<_> = found.iter().map(|summary| &**summary).collect();
         assert_eq!(found, expect, "{question:?}");
+    }
+
+    /// The real store gives the graph of the traces of which the conditions hold.
+    pub(crate) fn check_filtered(&self, harness: &Harness, question: &Question) {
+        let mut conditions = question.conditions.clone();
+        if question.asks_more {
+            conditions.push(Condition::Joined(Box::new(Logic::Unknown)));
+        }
+        let matches = |trace: &Trace<'_>| {
+            let truth = Condition::all(&question.conditions, &trace.summary, Some(&trace.graph));
+            truth == Some(true) && (!question.asks_more || trace.nodes.len() % 2 == 0)
+        };
+        let filter = TraceFilter { conditions: &conditions, matches: &matches };
+        let range = question.range;
+        if range.start >= range.end {
+            return;
+        }
+        let minutes = range.start.minute()..=range.end.minus(Micros::new(1)).minute();
+        for step in [None, NonZero::new(1), NonZero::new(60)] {
+            let step_of = |minute: i64| match step {
+                Some(step) => minute - minute.rem_euclid(i64::from(step.get())),
+                None => range.start.minute(),
+            };
+            let mut expect: BTreeMap<i64, ServiceGraph> = BTreeMap::new();
+            if step.is_none() {
+                expect.insert(step_of(0), ServiceGraph::default());
+            }
+            for &id in self.documents.keys() {
+                let trace = assembled(id, self.shown(id)).unwrap();
+                if matches(&trace) {
+                    let parts = trace.graph.by_minute();
+                    for (minute, part) in parts.range(minutes.clone()) {
+                        expect.entry(step_of(*minute)).or_default().merge(part);
+                    }
+                }
+            }
+            let expect: BTreeMap<_, _> =
+                expect.into_iter().map(|(minute, graph)| (minute, counts(&graph))).collect();
+            let query = GraphQuery { range, step, traces: Some(&filter) };
+            let found = harness.store.service_graphs(&query).unwrap();
+            let found: BTreeMap<_, _> =
+                found.iter().map(|timed| (timed.start.minute(), counts(&timed.graph))).collect();
+            assert_eq!(found, expect, "{question:?} {step:?}");
+        }
     }
 }

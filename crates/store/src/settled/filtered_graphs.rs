@@ -1,0 +1,227 @@
+//! Service graphs of some of the traces, from the requests and calls of settled files.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use roentgen_model::{AlikeRequests, Micros, ServiceGraph, Timestamp, TraceId};
+
+use super::columns::{ColumnName, Durations, Ids, Integers, Shapes};
+use super::evaluate::select;
+use super::group::Group;
+use super::observed::{GroupKind, Request, bit};
+use super::parallel::{ScanThreads, map_in_parallel};
+use super::selection::Selection;
+use super::{QueriedFile, SettledError, Steps};
+use crate::Condition;
+
+/// Row groups that are looked at before what was found in them is added up: their sums take some
+/// 10 kB each.
+const GROUPS_AT_ONCE: usize = 64;
+
+/// Which rows of settled files to sum up.
+#[derive(Debug)]
+pub struct FilteredRows<'a> {
+    /// What must hold of a trace.
+    pub conditions: &'a [Condition],
+    /// Traces whose rows do not count, since they are open.
+    pub hidden: &'a HashSet<TraceId>,
+    /// After so many traces of which the columns do not tell whether they count, it is given up.
+    pub most_undecided: usize,
+}
+
+/// What settled files tell of some of the traces.
+#[derive(Debug, Default)]
+pub struct FilteredGraphs {
+    /// For each step in which something began, by its first minute, the graph of the traces that
+    /// count. Nodes and edges begin and end with the traces that have them.
+    pub graphs: BTreeMap<i64, ServiceGraph>,
+    /// Traces that may count and are not in the graphs. More than wanted if it was given up.
+    pub undecided: Vec<TraceId>,
+}
+
+/// Sums up the requests and calls of traces of which all conditions hold.
+///
+/// # Errors
+/// [`SettledError::Io`], [`SettledError::Damaged`].
+pub fn filtered_graphs(
+    files: &[QueriedFile<'_>],
+    rows: &FilteredRows<'_>,
+    steps: &Steps,
+    threads: &ScanThreads,
+) -> Result<FilteredGraphs, SettledError> {
+    let (first, last) = steps.minutes().into_inner();
+    let mut groups = Vec::new();
+    for QueriedFile { file, superseded } in files {
+        let in_range = file.groups().filter(|group| {
+            let minutes = group.minutes();
+            *minutes.start() <= last && first <= *minutes.end()
+        });
+        groups.extend(in_range.map(|group| (group, superseded)));
+    }
+    let mut total = FilteredGraphs::default();
+    for groups in groups.chunks(GROUPS_AT_ONCE) {
+        let sums = map_in_parallel(threads, groups, |(group, superseded)| {
+            sum_group(group, superseded, rows, steps)
+        });
+        for sum in sums {
+            let FilteredGraphs { graphs, undecided } = sum?;
+            for (step, graph) in graphs {
+                total.graphs.entry(step).or_default().merge(&graph);
+            }
+            total.undecided.extend(undecided);
+        }
+        if total.undecided.len() > rows.most_undecided {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+fn sum_group(
+    group: &Group<'_>,
+    superseded: &HashSet<TraceId>,
+    rows: &FilteredRows<'_>,
+    steps: &Steps,
+) -> Result<FilteredGraphs, SettledError> {
+    let mut possible = Selection::all(group.group.rows);
+    group.group.dead.iter().for_each(|row| possible.remove(usize::from(*row)));
+    select(group, rows.conditions, true, &mut possible)?;
+    if possible.is_empty() {
+        return Ok(FilteredGraphs::default());
+    }
+    let ids = group.column::<Ids>(ColumnName::Ids)?;
+    if !(superseded.is_empty() && rows.hidden.is_empty()) {
+        let is_gone = |id| superseded.contains(id) || rows.hidden.contains(id);
+        possible.retain(|row| ids.0.get(row).is_some_and(|id| !is_gone(id)));
+    }
+    let mut certain = possible.clone();
+    select(group, rows.conditions, false, &mut certain)?;
+    let id = |row: usize| ids.0.get(row).copied();
+    let Some(shapes) = group.shapes()? else {
+        let undecided = possible.iter().filter_map(id).collect();
+        return Ok(FilteredGraphs { graphs: BTreeMap::new(), undecided });
+    };
+    let mut sums = GroupSums::new(group, shapes.clone(), steps)?;
+    let mut requests = group.requests(shapes)?;
+    let mut undecided = Vec::new();
+    let mut is_certain = certain.iter().peekable();
+    for row in possible.iter() {
+        let mut is_in_range = false;
+        let is_known = if is_certain.next_if_eq(&row).is_some() {
+            let times = sums.times(row);
+            requests.of_row(row, |request| sums.add(&request, times))?
+        } else {
+            let minute = sums.times(row).minute;
+            let is_known = requests.of_row(row, |request| {
+                is_in_range |= steps.of(minute.saturating_add(request.minute)).is_some();
+            })?;
+            is_in_range |= !is_known;
+            !is_in_range
+        };
+        if !is_known {
+            undecided.extend(id(row));
+        }
+    }
+    Ok(FilteredGraphs { graphs: sums.into_graphs(), undecided })
+}
+
+/// The sums of a row group, by step.
+struct GroupSums<'a> {
+    steps: &'a Steps,
+    shapes: Arc<Shapes>,
+    starts: Arc<Integers>,
+    durations: Arc<Durations>,
+    /// For each step, what there is of each kind.
+    sums: BTreeMap<i64, Vec<KindSum>>,
+    /// The step that was last added to, and its sums.
+    current: (i64, Vec<KindSum>),
+}
+
+/// What there is of a kind.
+#[derive(Clone, Default)]
+struct KindSum {
+    seen: i64,
+    start: Timestamp,
+    end: Timestamp,
+    lengths: Vec<Micros>,
+}
+
+/// When a trace begins and ends.
+#[derive(Clone, Copy)]
+struct TraceTimes {
+    start: Timestamp,
+    minute: i64,
+    end: Timestamp,
+}
+
+impl<'a> GroupSums<'a> {
+    fn new(group: &Group<'_>, shapes: Arc<Shapes>, steps: &'a Steps) -> Result<Self, SettledError> {
+        let starts = group.column(ColumnName::Starts)?;
+        let durations = group.column(ColumnName::Durations)?;
+        let current = (i64::MIN, Vec::new());
+        Ok(Self { steps, shapes, starts, durations, sums: BTreeMap::new(), current })
+    }
+
+    fn times(&self, row: usize) -> TraceTimes {
+        let start = self.starts.0.get(row).copied().unwrap_or(0);
+        let duration = self.durations.0.get(row).copied().unwrap_or(0);
+        let end = Timestamp::from_micros(start.wrapping_add(duration));
+        let start = Timestamp::from_micros(start);
+        TraceTimes { start, minute: start.minute(), end }
+    }
+
+    fn add(&mut self, request: &Request, trace: TraceTimes) {
+        let minute = trace.minute.saturating_add(request.minute);
+        let Some(step) = self.steps.of(minute) else { return };
+        if self.current.0 != step || self.current.1.is_empty() {
+            let next = self.sums.remove(&step).unwrap_or_default();
+            let (before, sums) = std::mem::replace(&mut self.current, (step, next));
+            self.sums.insert(before, sums);
+            self.current.1.resize(self.shapes.kinds.len(), KindSum::default());
+        }
+        let Some(sum) = self.current.1.get_mut(request.number as usize) else { return };
+        let start = trace.start.max(Timestamp::from_minute(minute));
+        let end = trace.end.max(start);
+        let is_first = sum.seen == 0;
+        sum.start = if is_first { start } else { start.min(sum.start) };
+        sum.end = if is_first { end } else { end.max(sum.end) };
+        sum.seen += 1;
+        sum.lengths.extend(request.length.map(Micros::new));
+    }
+
+    fn into_graphs(mut self) -> BTreeMap<i64, ServiceGraph> {
+        let (step, sums) = self.current;
+        self.sums.insert(step, sums);
+        let graph = |sums: &[KindSum]| {
+            let mut graph = ServiceGraph::default();
+            for (kind, sum) in self.shapes.kinds.iter().zip(sums).filter(|(_, sum)| sum.seen > 0) {
+                add_kind(&mut graph, &self.shapes, *kind, sum);
+            }
+            graph
+        };
+        let graphs = self.sums.iter().map(|(step, sums)| (*step, graph(sums)));
+        graphs.filter(|(_, graph)| !graph.is_empty()).collect()
+    }
+}
+
+fn add_kind(graph: &mut ServiceGraph, shapes: &Shapes, kind: GroupKind, sum: &KindSum) {
+    let service = |number: u32| shapes.services.get(number as usize);
+    let Some(to) = service(kind.service) else { return };
+    let requests = AlikeRequests {
+        seen: sum.seen,
+        is_real: kind.has(bit::REAL),
+        is_root: kind.has(bit::ROOT),
+        flags: kind.flags(),
+        start: sum.start,
+        end: sum.end,
+        lengths: &sum.lengths,
+    };
+    match kind.from.checked_sub(1) {
+        None => graph.add_requests(to, &requests),
+        Some(from) => {
+            if let Some(from) = service(from) {
+                graph.add_calls(from, to, &requests);
+            }
+        }
+    }
+}
