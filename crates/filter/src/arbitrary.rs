@@ -80,7 +80,7 @@ fn block(scope: Scope, sides: Vec<Side>) -> BoxedStrategy<Expression> {
 }
 
 /// Any expression that the language can say.
-pub(crate) fn expression() -> BoxedStrategy<Expression> {
+pub fn expression() -> BoxedStrategy<Expression> {
     let service_block = prop::option::of(block(Scope::Service, vec![Side::Own]).prop_map(Box::new));
     let sides = vec![Side::Own, Side::Source, Side::Destination];
     let edge_block = prop::option::of(block(Scope::Edge, sides).prop_map(Box::new));

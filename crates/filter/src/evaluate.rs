@@ -63,18 +63,15 @@ impl<'t> Subject<'t> {
                 let of_key = summary.annotations.iter().filter(|annotation| annotation.key == *key);
                 Some(annotation_holds(test, of_key.map(|annotation| &annotation.value)))
             }
-            Expression::Service { who, block: None } => {
-                Some(summary.services.iter().any(|service| who_is(who, service)))
-            }
+            Expression::Service { who, block: None } => self.has_service(who),
             Expression::Service { who, block: Some(block) } => {
-                if !summary.services.iter().any(|service| who_is(who, service)) {
+                if self.has_service(who) == Some(false) {
                     return Some(false);
                 }
                 Some(requests::some_request(self.trace?, who, block))
             }
             Expression::Edge { from, to, block } => {
-                let has = |who| summary.services.iter().any(|service| who_is(who, service));
-                if !has(from) || !has(to) {
+                if [from, to].into_iter().any(|who| self.has_service(who) == Some(false)) {
                     return Some(false);
                 }
                 Some(requests::some_call(self.trace?, from, to, block.as_deref()))
@@ -88,6 +85,18 @@ impl<'t> Subject<'t> {
             Expression::Group { wanted, .. } => Some(!wanted),
             _ => None,
         }
+    }
+
+    /// Whether some node is among those meant. A summary does not have all of very many.
+    fn has_service(&self, who: &Who) -> Option<bool> {
+        let summary = self.summary;
+        if summary.services.iter().any(|service| who_is(who, service)) {
+            return Some(true);
+        }
+        if summary.has_all_services() {
+            return Some(false);
+        }
+        Some(self.trace?.graph.nodes.iter().any(|node| who_is(who, &node.node)))
     }
 
     fn causes(&self) -> Option<&RootCauses> {

@@ -5,7 +5,7 @@
 //! summary tells, [`explain`] tells which part of it fails. Source: X-Ray Developer Guide, "Use filter expressions"; what
 //! that leaves open is decided where it comes up, with the reason.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "arbitrary"))]
 mod arbitrary;
 mod error;
 mod evaluate;
@@ -16,6 +16,8 @@ mod keyword;
 mod lexer;
 mod parser;
 
+#[cfg(any(test, feature = "arbitrary"))]
+pub use arbitrary::expression as any_expression;
 pub use error::{FilterError, MAX_EXPRESSION_BYTES, MAX_NESTING};
 pub use evaluate::{decide, matches};
 pub use explain::{Explanation, explain};

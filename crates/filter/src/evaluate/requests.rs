@@ -1,18 +1,43 @@
 //! Blocks of `service` and `edge`: what is asked of one and the same request, or call.
 
-use roentgen_model::{Annotation, Entity, Micros, ServiceId, Timestamp, Trace, TraceNode};
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use roentgen_model::{AnnotationValue, Entity, Micros, ServiceId, Timestamp, Trace, TraceNode};
 
 use super::{Side, annotation_holds, joined, who_is, whole_number};
 use crate::expression::{Expression, Who};
 use crate::keyword::{Flag, NumberField, TextField};
 
-/// A request as its node saw it, or a call as the caller saw it.
-struct Request<'t> {
+/// A trace of which requests or calls are asked one after the other. What concerns all that is below
+/// a (sub)segment is found for all of them at once when it is first asked for: in a trace of ten
+/// thousand, each below the other, looking below each would take ten thousand times as long.
+struct Whole<'t> {
     trace: &'t Trace<'t>,
+    below: OnceCell<Vec<Below>>,
+    /// By key and segment, with the places of the (sub)segments that bear them, ascending.
+    annotations: OnceCell<HashMap<&'t str, HashMap<usize, Vec<Placed<'t>>>>>,
+}
+
+/// The value of an annotation, and where the (sub)segment stands that bears it.
+type Placed<'t> = (usize, &'t AnnotationValue<'t>);
+
+/// What is below a (sub)segment, itself included.
+#[derive(Clone, Copy)]
+struct Below {
+    /// The first place behind.
+    end: usize,
+    /// When the last thing ended.
+    last: Option<Timestamp>,
+}
+
+/// A request as its node saw it, or a call as the caller saw it.
+struct Request<'r, 't> {
+    whole: &'r Whole<'t>,
     /// What tells how it went.
     entity: &'t Entity<'t>,
     /// The node, for a request.
-    service: Option<&'t ServiceId>,
+    service: Option<&'r ServiceId>,
     is_inferred: bool,
     is_root: bool,
     /// Where the (sub)segment stands that bears the annotations.
@@ -24,12 +49,13 @@ struct Request<'t> {
 
 /// Whether the block is true of some request of these nodes.
 pub(super) fn some_request(trace: &Trace<'_>, who: &Who, block: &Expression) -> bool {
+    let whole = &Whole::new(trace);
     let root = trace.root();
     let segments = trace.nodes.iter().enumerate();
     let of_nodes = segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
     of_nodes.into_iter().any(|(index, node, service)| {
         let request = |service| Request {
-            trace,
+            whole,
             entity: &node.entity,
             service: Some(service),
             is_inferred: node.is_inferred,
@@ -56,6 +82,7 @@ pub(super) fn some_call(
     to: &Who,
     block: Option<&Expression>,
 ) -> bool {
+    let whole = &Whole::new(trace);
     let segments = trace.nodes.iter().enumerate();
     let mut called =
         segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
@@ -71,7 +98,7 @@ pub(super) fn some_call(
                 // Who calls without a subsegment tells nothing of the call: the callee does.
                 let is_told = caller.service.is_none();
                 Request {
-                    trace,
+                    whole,
                     entity: if is_told { &caller.entity } else { &node.entity },
                     service: None,
                     is_inferred: node.is_inferred,
@@ -82,7 +109,7 @@ pub(super) fn some_call(
                 }
             }
             None if is_first(node) && who_is(from, &client_of(service)) => Request {
-                trace,
+                whole,
                 entity: &node.entity,
                 service: None,
                 is_inferred: false,
@@ -106,7 +133,7 @@ fn client_of(service: &ServiceId) -> ServiceId {
     ServiceId::new(&service.name, Some(ServiceId::CLIENT), None)
 }
 
-impl Request<'_> {
+impl Request<'_, '_> {
     fn meets(&self, block: &Expression) -> bool {
         joined(block, &|term| self.term(term)).unwrap_or(false)
     }
@@ -123,9 +150,8 @@ impl Request<'_> {
                     Side::Source => self.source,
                     Side::Destination => self.destination,
                 };
-                let annotations = place.map(|place| annotations_below(self.trace, place));
-                let of_key = annotations.into_iter().flatten().filter(|a| a.key == *key);
-                Some(annotation_holds(test, of_key.map(|annotation| &annotation.value)))
+                let values = place.map_or(&[][..], |place| self.whole.annotations(place, key));
+                Some(annotation_holds(test, values.iter().map(|(_, value)| *value)))
             }
             _ => None,
         }
@@ -157,10 +183,9 @@ impl Request<'_> {
 
     /// Until the last thing ended that it held or called.
     fn duration(&self) -> Option<Micros> {
-        let below = self.own.or(self.destination);
-        let ends = below.into_iter().flat_map(|place| below_of(self.trace, place));
-        let ends = ends.filter_map(|node| node.entity.end);
-        let last: Timestamp = ends.chain(self.entity.end).max()?;
+        let place = self.own.or(self.destination);
+        let below = place.and_then(|place| self.whole.below(place)?.last);
+        let last = below.max(self.entity.end)?;
         Some(last - self.entity.start)
     }
 
@@ -182,21 +207,51 @@ impl Request<'_> {
     }
 }
 
-/// A node and all below it.
-fn below_of<'t>(trace: &'t Trace<'t>, place: usize) -> impl Iterator<Item = &'t TraceNode<'t>> {
-    let nodes = trace.nodes.get(place..).unwrap_or_default();
-    let depth = nodes.first().map_or(0, |node| node.depth);
-    // Children stand directly behind their parents.
-    let (own, below) = nodes.split_at(nodes.len().min(1));
-    own.iter().chain(below.iter().take_while(move |node| node.depth > depth))
-}
+impl<'t> Whole<'t> {
+    fn new(trace: &'t Trace<'t>) -> Self {
+        Self { trace, below: OnceCell::new(), annotations: OnceCell::new() }
+    }
 
-/// Annotations of a (sub)segment and of the subsegments that it holds.
-fn annotations_below<'t>(
-    trace: &'t Trace<'t>,
-    place: usize,
-) -> impl Iterator<Item = &'t Annotation<'t>> {
-    let segment = trace.nodes.get(place).map(|node| node.segment);
-    let held = below_of(trace, place).filter(move |node| Some(node.segment) == segment);
-    held.filter(|node| !node.is_inferred).flat_map(|node| &node.entity.annotations)
+    /// What is below a (sub)segment.
+    fn below(&self, place: usize) -> Option<Below> {
+        let below = self.below.get_or_init(|| {
+            let nodes = self.trace.nodes.iter().enumerate();
+            let of_itself =
+                nodes.map(|(index, node)| Below { end: index + 1, last: node.entity.end });
+            let mut below: Vec<Below> = of_itself.collect();
+            // Children stand behind their parents.
+            for (index, node) in self.trace.nodes.iter().enumerate().rev() {
+                let Some(Below { end, last }) = below.get(index).copied() else { continue };
+                if let Some(of_parent) = node.parent.and_then(|parent| below.get_mut(parent)) {
+                    of_parent.end = end.max(of_parent.end);
+                    of_parent.last = last.max(of_parent.last);
+                }
+            }
+            below
+        });
+        below.get(place).copied()
+    }
+
+    /// Values of a key that a (sub)segment bears, or a subsegment that it holds.
+    fn annotations(&self, place: usize, key: &str) -> &[Placed<'t>] {
+        let by_key = self.annotations.get_or_init(|| {
+            let mut by_key: HashMap<&str, HashMap<usize, Vec<_>>> = HashMap::new();
+            let nodes = self.trace.nodes.iter().enumerate();
+            for (index, node) in nodes.filter(|(_, node)| !node.is_inferred) {
+                for annotation in &node.entity.annotations {
+                    let of_key = by_key.entry(&*annotation.key).or_default();
+                    let of_segment = of_key.entry(node.segment).or_default();
+                    of_segment.push((index, &annotation.value));
+                }
+            }
+            by_key
+        });
+        let node = self.trace.nodes.get(place);
+        let values = node.and_then(|node| by_key.get(key)?.get(&node.segment));
+        let values = values.map_or(&[][..], Vec::as_slice);
+        let end = self.below(place).map_or(place, |below| below.end);
+        let from = values.partition_point(|(at, _)| *at < place);
+        let to = values.partition_point(|(at, _)| *at < end);
+        values.get(from..to).unwrap_or(&[])
+    }
 }

@@ -185,6 +185,60 @@ fn edges() {
     ]);
 }
 
+/// A trace whose segments each call the next one.
+fn with_chain(segments: u32, check: impl FnOnce(&Trace<'_>)) {
+    let document = |number: u32| {
+        let parent = match number.checked_sub(1) {
+            None => String::new(),
+            Some(parent) => format!("\"parent_id\":\"{:016x}\",", parent + 1),
+        };
+        format!(
+            "{{\"trace_id\":\"{TRACE}\",\"id\":\"{:016x}\",{parent}\"name\":\"node-{number:05}\",\
+             \"start_time\":10,\"end_time\":{},\"annotations\":{{\"n\":{number}}}}}",
+            number + 1,
+            11 + number
+        )
+    };
+    let documents: Vec<String> = (0..segments).map(document).collect();
+    let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+    with_trace(&documents, check);
+}
+
+#[test]
+fn nodes_that_the_summary_has_not_are_found() {
+    with_chain(700, |trace| {
+        assert_eq!(trace.summary.services.len(), 500);
+        for (text, told, expect) in [
+            ("service(\"node-00001\")", Some(true), true),
+            ("service(\"node-00699\")", None, true),
+            ("service(\"node-00700\")", None, false),
+            ("service(\"node-00699\") { ok }", None, true),
+            ("edge(\"node-00698\", \"node-00699\")", None, true),
+            ("edge(\"node-00699\", \"node-00698\")", None, false),
+        ] {
+            let expression = parse(text).unwrap();
+            assert_eq!(decide(&expression, &trace.summary), told, "{text}");
+            assert_eq!(matches(&expression, trace), expect, "{text}");
+        }
+    });
+}
+
+/// If each looked below itself, this would take minutes.
+#[test]
+fn ten_thousand_segments_below_each_other_are_asked_at_once() {
+    with_chain(10_000, |trace| {
+        for (text, expect) in [
+            ("service() { duration < 10000 }", false),
+            ("service() { duration >= 10000 }", true),
+            ("service() { annotation.n = 9999 }", true),
+            ("service() { annotation.n < 0 }", false),
+            ("edge() { destination.annotation.n < 0 OR duration < 10000 }", false),
+        ] {
+            assert_eq!(matches(&parse(text).unwrap(), trace), expect, "{text}");
+        }
+    });
+}
+
 #[test]
 fn root_causes() {
     check_all(&[
