@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod console_api;
 mod counters;
+mod filtered_graphs;
 mod healthcheck;
 mod http;
 mod intake;

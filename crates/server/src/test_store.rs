@@ -52,7 +52,9 @@ pub(crate) fn new_document(number: u32) -> NewDocument {
 impl TestStore {
     pub(crate) fn new() -> Self {
         let directory = tempfile::TempDir::new().unwrap();
-        let options = StoreOptions::new(directory.path());
+        let mut options = StoreOptions::new(directory.path());
+        // What is merged is to be seen in tests.
+        options.tuning.merge_files = 2;
         Self {
             inner: EmbeddedStore::open(options, Arc::new(SystemClock)).unwrap(),
             closing: Mutex::new(None),
@@ -73,6 +75,11 @@ impl TestStore {
         let acknowledge = Box::new(move |outcome| done.send(outcome).unwrap());
         self.inner.append(documents, acknowledge).unwrap();
         is_stored.recv().unwrap().unwrap();
+    }
+
+    /// Lets everything settle that is open.
+    pub(crate) fn settle(&self) {
+        self.inner.settle().unwrap();
     }
 
     /// Lets closing wait for a word, or the end, of the sender.

@@ -1,7 +1,7 @@
 //! Traces that match a filter expression, with their root causes, a page at a time.
 //!
 //! Three sieves, each finer and dearer than the one before: conditions that the store checks on
-//! columns ([`pushed_down`]), what the summary tells ([`decide`]), and the whole trace
+//! columns ([`pushed_down()`]), what the summary tells ([`decide`]), and the whole trace
 //! ([`matches()`]), which is the meaning of the language. Root causes need the whole trace as well, so
 //! every trace that is shown is read once.
 
@@ -16,7 +16,7 @@ use roentgen_store::{
 
 mod pushed_down;
 
-use pushed_down::pushed_down;
+pub(crate) use pushed_down::pushed_down;
 
 /// Most traces that are read for one page. One takes some 0.1 ms, so a page takes a fifth of a
 /// second at most; it may then be short or empty and still go on.
@@ -146,5 +146,7 @@ impl TraceSearch<'_> {
     }
 }
 
+#[cfg(test)]
+mod every_trace_tests;
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,10 @@ pub(crate) fn store_failure(error: &StoreError) -> ApiError {
         StoreError::Closed => {
             ApiError::new(ErrorKind::ServiceUnavailable, "The server is shutting down")
         }
+        StoreError::FilterTooBroad { most } => ApiError::invalid(format!(
+            "FilterExpression can only be decided by reading more than {most} traces whole; \
+             shorten the time range, or add conditions on the traces"
+        )),
         _ => {
             tracing::error!(%error, "the store failed");
             ApiError::new(ErrorKind::InternalFailure, "The store failed; see the server's log")

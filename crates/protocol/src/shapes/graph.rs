@@ -23,6 +23,8 @@ pub struct GetServiceGraphRequest {
     /// The group's ARN instead of its name.
     #[serde(rename = "GroupARN")]
     pub group_arn: Option<String>,
+    /// Our addition: only traces that match this expression.
+    pub filter_expression: Option<String>,
     /// From the previous page.
     pub next_token: Option<String>,
 }

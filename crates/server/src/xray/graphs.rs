@@ -7,12 +7,13 @@ use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
     GetTraceGraphRequest, PageToken, Service, WireTime, graph_services,
 };
-use roentgen_store::TraceDocuments;
+use roentgen_store::{GraphQuery, TraceDocuments};
 
-use super::summaries::check_range;
+use super::summaries::{check_range, read_filter};
 use super::trace_ids::requested_ids;
 use super::{read_request, store_failure};
 use crate::app::App;
+use crate::filtered_graphs::filtered_graphs;
 use crate::json;
 
 /// Nodes in a page. Graphs of real systems fit one page; the service's own figure is not
@@ -24,12 +25,20 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
     let request: GetServiceGraphRequest = read_request(body)?;
     let range = check_range(request.start_time, request.end_time)?;
     check_group(request.group_name.as_deref(), request.group_arn.as_deref())?;
-    let query =
-        Fingerprint::of("ServiceGraph").with_time(range.start).with_time(range.end).finish();
+    // Not of X-Ray: the graph of any expression, for the trace map of a search.
+    let expression = read_filter(request.filter_expression.as_deref().unwrap_or_default())?;
+    let query = Fingerprint::of("ServiceGraph")
+        .with_time(range.start)
+        .with_time(range.end)
+        .with_text(&expression.to_string())
+        .finish();
     let store = Arc::clone(&app.store);
     app.scans
         .run(move || {
-            let graph = store.service_graph(range).map_err(|error| store_failure(&error))?;
+            let asked = GraphQuery { range, step: None, traces: None };
+            let graphs = filtered_graphs(&*store, &asked, &expression);
+            let graphs = graphs.map_err(|error| store_failure(&error))?;
+            let graph = graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default();
             let page = Page::cut(&graph, request.next_token.as_deref(), query)?;
             json::write(&GetServiceGraphReply {
                 start_time: WireTime(range.start),

@@ -138,7 +138,7 @@ impl Query {
 }
 
 /// Reads a filter expression.
-fn read_filter(text: &str) -> Result<Expression, ApiError> {
+pub(super) fn read_filter(text: &str) -> Result<Expression, ApiError> {
     let expression = parse(text).map_err(|error| ApiError::invalid(error.to_string()))?;
     // The default group has every trace; there are no others yet.
     let group = |by, value: &str| {

@@ -6,8 +6,8 @@ use std::num::NonZero;
 
 use roentgen_model::{Micros, ServiceGraph, Timestamp, Trace, TraceGraph, TraceId, TraceSummary};
 use roentgen_store::{
-    Condition, Cursor, GraphQuery, Logic, ReceivedDocument, TimeRange, TimeRangeType, TraceFilter,
-    TraceStore as _,
+    Condition, Cursor, GraphQuery, Logic, ReceivedDocument, RequestTest, ServiceMatch, TimeRange,
+    TimeRangeType, TraceFilter, TraceStore as _,
 };
 
 use crate::harness::{Counts, Harness, all_time, assembled, counts};
@@ -99,6 +99,7 @@ impl Reference {
         assert_eq!(brief(&found), brief(&expect));
         assert_eq!(found, expect);
         self.check_graph(harness);
+        self.check_filtered_graphs(harness);
         let documents: usize = self.documents.values().map(Vec::len).sum();
         assert_eq!(harness.status().documents, documents as u64 + self.unusable);
     }
@@ -164,6 +165,26 @@ impl Reference {
         }
         let found: Vec<_> = found.iter().map(|summary| &**summary).collect();
         assert_eq!(found, expect, "{question:?}");
+    }
+
+    /// The real store gives the graph of some traces, whatever tells which.
+    fn check_filtered_graphs(&self, harness: &Harness) {
+        let (who, tests) = (ServiceMatch::default(), Logic::Is(RequestTest::Fault(true)));
+        let fault = Condition::Request { who, tests };
+        let not_fault = Condition::Joined(Box::new(Logic::Not(Box::new(Logic::Is(fault.clone())))));
+        for conditions in [vec![fault], vec![not_fault], vec![Condition::Fault(false)]] {
+            for asks_more in [false, true] {
+                let question = Question {
+                    range: all_time(),
+                    range_type: TimeRangeType::TraceId,
+                    limit: 0,
+                    scan_limit: 0,
+                    conditions: conditions.clone(),
+                    asks_more,
+                };
+                self.check_filtered(harness, &question);
+            }
+        }
     }
 
     /// The real store gives the graph of the traces of which the conditions hold.

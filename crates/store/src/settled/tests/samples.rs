@@ -15,10 +15,11 @@ use tempfile::TempDir;
 
 use super::super::columns::{
     AnnotationValues, Annotations, ColumnData, Counts, Durations, EntryPoints, Flags, Ids,
-    Integers, OptionalIntegers, ResponseTimes, ServiceLists, ServiceTable, TextColumn, TextLists,
-    Users, ValueKind,
+    Integers, OptionalIntegers, RequestNumbers, ResponseTimes, ServiceLists, ServiceTable, Shapes,
+    TextColumn, TextLists, Users, ValueKind,
 };
 use super::super::encoding::Input;
+use super::super::observed::read_requests;
 use super::super::parallel::ScanThreads;
 use super::super::rollups::RollupBlock;
 use super::super::trace_index::IndexBlock;
@@ -326,6 +327,12 @@ pub(super) fn read_anything(bytes: &[u8], rows: usize) {
     read::<Users>(bytes, rows);
     read::<Annotations>(bytes, rows);
     read::<ServiceTable>(bytes, rows);
+    if let Ok(shapes) = Shapes::read(&mut Input::new(bytes), rows) {
+        let _unpredictable = RequestNumbers::read(&mut Input::new(bytes), &shapes);
+        let lists = shapes.lists.iter().next();
+        let read = |list| read_requests(&shapes.kinds, list, bytes, 0, &mut Vec::new(), |_| {});
+        let _unpredictable = lists.map(read);
+    }
     let kinds = [ValueKind::Text, ValueKind::Number, ValueKind::Boolean];
     let _unpredictable = AnnotationValues::read(&mut Input::new(bytes), kinds.into_iter());
     if let Ok(mut block) = IndexBlock::new(bytes) {
