@@ -232,6 +232,7 @@ impl Reporter {
             sha256: None,
             timeout: self.timeout,
             unsigned_without_credentials: false,
+            resends: None,
         };
         let answer = self.upstream.call_whole(call, MOST_ANSWER_BYTES).await;
         let answer = answer.map_err(|e| e.to_string())?;

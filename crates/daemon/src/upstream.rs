@@ -5,11 +5,13 @@
 //! on the way to the kernel (or to the cipher).
 
 mod connect;
+mod connection;
 mod dialler;
 mod failure;
 mod no_proxy;
 mod origin;
 mod pool;
+mod resolver;
 mod signing;
 #[cfg(test)]
 mod tests;
@@ -27,9 +29,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use roentgen_ops::Clock;
+use roentgen_ops::{Clock, Counter};
 use roentgen_sigv4::Payload;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -39,7 +42,9 @@ pub(crate) use self::no_proxy::NoProxy;
 pub(crate) use self::origin::{AddressFault, Origin, Proxy};
 pub(crate) use self::signing::{NoCredentials, SignerFuture, SignerSource, Signing};
 
-use self::pool::{Connection, Pool};
+use self::connection::{Connection, Outgoing};
+use self::pool::Pool;
+use self::resolver::Resolver;
 use self::signing::Signatures;
 use self::tls::Tls;
 use crate::settings::Outbound;
@@ -55,6 +60,7 @@ pub(crate) struct Upstream {
     proxy: Option<Proxy>,
     no_proxy: NoProxy,
     signatures: Signatures,
+    resolver: Resolver,
     tls: Tls,
     pool: Pool,
     connections: TaskTracker,
@@ -99,6 +105,8 @@ pub(crate) struct Call {
     /// Whether the request goes out unsigned, with an error line, when it has to be signed and
     /// there are no credentials. Else the call fails.
     pub(crate) unsigned_without_credentials: bool,
+    /// Counts when the request had to be sent again, as its connection broke.
+    pub(crate) resends: Option<Counter>,
 }
 
 /// An answer that was read whole.
@@ -135,6 +143,7 @@ impl Upstream {
             proxy: proxy.map(str::parse).transpose()?,
             no_proxy: NoProxy::parse(outbound.no_proxy.as_deref().unwrap_or_default()),
             signatures: Signatures::new(signing),
+            resolver: Resolver::new(),
             tls: Tls::new(outbound.no_verify_ssl),
             pool: Pool::new(connections),
             connections: TaskTracker::new(),
@@ -174,7 +183,7 @@ impl Upstream {
     /// When there is no answer.
     pub(crate) async fn call(&self, call: Call) -> Result<Response<Incoming>, UpstreamError> {
         let deadline = Instant::now() + call.timeout;
-        self.answer(deadline, call).await
+        self.answer(deadline, call).await.map(|(answer, _)| answer)
     }
 
     /// Whether the last call got an answer, of whatever status; `None` before the first.
@@ -186,11 +195,11 @@ impl Upstream {
         &self,
         deadline: Instant,
         call: Call,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    ) -> Result<(Response<Incoming>, AbortHandle), UpstreamError> {
         let answered = timeout_at(deadline, self.exchange(call)).await;
         let answer = answered.unwrap_or_else(|_| Err(UpstreamError::timeout()));
         self.reachable.note(answer.is_ok());
-        if answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::FORBIDDEN) {
+        if answer.as_ref().is_ok_and(|(answer, _)| answer.status() == StatusCode::FORBIDDEN) {
             self.signatures.refused();
         }
         answer
@@ -207,9 +216,12 @@ impl Upstream {
         most_bytes: usize,
     ) -> Result<Answer, UpstreamError> {
         let deadline = Instant::now() + call.timeout;
-        let (head, body) = self.answer(deadline, call).await?.into_parts();
+        let (answer, end) = self.answer(deadline, call).await?;
+        let (head, body) = answer.into_parts();
         let body = timeout_at(deadline, read(body, most_bytes)).await;
-        let body = body.unwrap_or_else(|_| Err(UpstreamError::timeout_in_body()))?;
+        let body = body.unwrap_or_else(|_| Err(UpstreamError::timeout_in_body()));
+        // Whatever of the request is still on its way need not arrive.
+        let body = body.inspect_err(|_| end.abort())?;
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
@@ -223,8 +235,13 @@ impl Upstream {
         }
     }
 
-    async fn exchange(&self, call: Call) -> Result<Response<Incoming>, UpstreamError> {
+    /// The answer, and what ends the connection that it comes over.
+    async fn exchange(
+        &self,
+        mut call: Call,
+    ) -> Result<(Response<Incoming>, AbortHandle), UpstreamError> {
         let route = self.route().await;
+        let resends = call.resends.take();
         let request = self.request(call, &route).await?;
         // Between two requests a server may close the connection just when we use it. That is no
         // failure of the request: it gets a new connection once.
@@ -232,31 +249,34 @@ impl Upstream {
             None => request,
             Some(mut connection) => {
                 let copy = request.clone(); // Of the headers; the body is shared.
-                match connection.try_send_request(request).await {
-                    Ok(answer) => {
-                        self.pool.keep(connection);
-                        return Ok(answer);
-                    }
+                match connection.send(request).await {
+                    Ok(answer) => return Ok((answer, self.keep(connection))),
                     Err(mut error) => match error.take_message() {
                         Some(unsent) => unsent,
-                        None if was_closed(error.error()) => copy,
+                        None if was_closed(error.error()) => {
+                            if let Some(resends) = &resends {
+                                resends.increment();
+                            }
+                            copy
+                        }
                         None => return Err(UpstreamError::http(error.error())),
                     },
                 }
             }
         };
         let mut connection = Box::pin(self.open(&route)).await?;
-        let answer = connection.send_request(request).await;
-        let answer = answer.map_err(|e| UpstreamError::http(&e))?;
-        self.pool.keep(connection);
-        Ok(answer)
+        let answer = connection.send(request).await;
+        let answer = answer.map_err(|e| UpstreamError::http(e.error()))?;
+        Ok((answer, self.keep(connection)))
     }
 
-    async fn request(
-        &self,
-        call: Call,
-        route: &Route,
-    ) -> Result<Request<Full<Bytes>>, UpstreamError> {
+    fn keep(&self, connection: Connection) -> AbortHandle {
+        let end = connection.end();
+        self.pool.keep(connection);
+        end
+    }
+
+    async fn request(&self, call: Call, route: &Route) -> Result<Outgoing, UpstreamError> {
         let mut headers = call.headers;
         headers.insert(HOST, route.host.clone());
         let has_body = !matches!(call.method, Method::GET | Method::HEAD) || !call.body.is_empty();
@@ -295,18 +315,19 @@ impl Upstream {
     }
 
     async fn open(&self, route: &Route) -> Result<Connection, UpstreamError> {
-        let stream = connect::connect(&route.origin, route.proxy.as_ref(), &self.tls).await?;
+        let (origin, proxy) = (&route.origin, route.proxy.as_ref());
+        let stream = connect::connect(origin, proxy, &self.resolver, &self.tls).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_BUFFER_BYTES);
         let opened = builder.handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = opened.map_err(|e| UpstreamError::http(&e))?;
-        self.connections.spawn(async move {
+        let (requests, connection) = opened.map_err(|e| UpstreamError::http(&e))?;
+        let task = self.connections.spawn(async move {
             // Whoever waits for an answer on it hears of it.
             if let Err(error) = connection.await {
                 tracing::trace!(%error, "connection to a destination ended");
             }
         });
-        Ok(sender)
+        Ok(Connection::new(requests, task.abort_handle()))
     }
 }
 

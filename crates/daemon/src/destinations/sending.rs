@@ -229,6 +229,7 @@ impl Line {
             sha256: Some(waiting.batch.sha256()),
             timeout: self.retry.timeout,
             unsigned_without_credentials: false,
+            resends: Some(self.tally.retries.clone()),
         }
     }
 

@@ -91,6 +91,7 @@ impl Forwarding {
             sha256: None,
             timeout: self.reply_timeout,
             unsigned_without_credentials: true,
+            resends: None,
         };
         match parts.upstream.call(call).await {
             // We asked for no other protocol, and cannot speak one.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::failure::{FailureKind, UpstreamError};
 use super::origin::{Origin, Proxy};
+use super::resolver::Resolver;
 use super::tls::Tls;
 
 /// When the addresses of the first family do not answer within this time, those of the other
@@ -35,13 +36,14 @@ pub(crate) enum Stream {
 pub(super) async fn connect(
     origin: &Origin,
     proxy: Option<&Proxy>,
+    resolver: &Resolver,
     tls: &Tls,
 ) -> Result<Stream, UpstreamError> {
     let Some(proxy) = proxy else {
-        let stream = dial(origin).await?;
+        let stream = dial(origin, resolver).await?;
         return secured(stream, origin, tls).await;
     };
-    let to_proxy = dial(&proxy.origin).await?;
+    let to_proxy = dial(&proxy.origin, resolver).await?;
     let mut stream = secured(to_proxy, &proxy.origin, tls).await?;
     if !origin.secure {
         return Ok(stream);
@@ -63,13 +65,12 @@ async fn secured(stream: Stream, origin: &Origin, tls: &Tls) -> Result<Stream, U
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-async fn dial(origin: &Origin) -> Result<Stream, UpstreamError> {
+async fn dial(origin: &Origin, resolver: &Resolver) -> Result<Stream, UpstreamError> {
     let addresses = match origin.host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, origin.port)],
         Err(_) => {
-            let found = lookup_host((origin.host.as_str(), origin.port)).await;
-            let found = found.map_err(|e| UpstreamError::unknown_host(&origin.host, &e))?;
-            found.collect()
+            let found = resolver.addresses(&origin.host, origin.port).await;
+            found.map_err(|e| UpstreamError::unknown_host(&origin.host, &e))?
         }
     };
     let first_is_ipv4 = addresses.first().is_some_and(SocketAddr::is_ipv4);

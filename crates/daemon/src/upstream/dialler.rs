@@ -7,6 +7,7 @@ use super::connect::{self, Stream};
 use super::failure::{FailureKind, UpstreamError};
 use super::no_proxy::NoProxy;
 use super::origin::{AddressFault, Origin, Proxy};
+use super::resolver::Resolver;
 use super::tls::Tls;
 use crate::settings::Outbound;
 
@@ -16,6 +17,7 @@ use crate::settings::Outbound;
 pub(crate) struct Dialler {
     proxy: Result<Option<Proxy>, AddressFault>,
     no_proxy: NoProxy,
+    resolver: Resolver,
 }
 
 /// The way to one server.
@@ -23,6 +25,7 @@ pub(crate) struct Dialler {
 pub(crate) struct Way {
     pub(crate) origin: Origin,
     proxy: Option<Proxy>,
+    resolver: Resolver,
 }
 
 impl Dialler {
@@ -31,6 +34,7 @@ impl Dialler {
         Self {
             proxy: proxy.map(str::parse).transpose(),
             no_proxy: NoProxy::parse(outbound.no_proxy.as_deref().unwrap_or_default()),
+            resolver: Resolver::new(),
         }
     }
 
@@ -39,11 +43,12 @@ impl Dialler {
     /// # Errors
     /// When the proxy is needed and its address cannot be read.
     pub(crate) fn way_to(&self, origin: Origin, direct: bool) -> Result<Way, UpstreamError> {
+        let resolver = self.resolver.clone();
         if direct || self.no_proxy.matches(&origin) {
-            return Ok(Way { origin, proxy: None });
+            return Ok(Way { origin, proxy: None, resolver });
         }
         match &self.proxy {
-            Ok(proxy) => Ok(Way { origin, proxy: proxy.clone() }),
+            Ok(proxy) => Ok(Way { origin, proxy: proxy.clone(), resolver }),
             Err(fault) => Err(UpstreamError::new(FailureKind::Other, format!("proxy {fault}"))),
         }
     }
@@ -56,7 +61,8 @@ impl Way {
     /// # Errors
     /// When there is none to be had. Sets no limit in time.
     pub(crate) async fn connect(&self) -> Result<Stream, UpstreamError> {
-        connect::connect(&self.origin, self.proxy.as_ref(), &Tls::new(false)).await
+        let (proxy, tls) = (self.proxy.as_ref(), Tls::new(false));
+        connect::connect(&self.origin, proxy, &self.resolver, &tls).await
     }
 
     /// The proxy that reads the request itself: it wants the whole address on the request line, and

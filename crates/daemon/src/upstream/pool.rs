@@ -3,17 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
+
+use super::connection::Connection;
 
 /// A connection that was not used for this long is not used again. Load balancers of AWS close
 /// theirs after 60 s; a request on its way meanwhile would fail.
 const MOST_IDLE: Duration = Duration::from_secs(50);
-
-/// The end of a connection that requests go into.
-pub(super) type Connection = SendRequest<Full<Bytes>>;
 
 /// Open connections to one server, the last used at the end.
 #[derive(Debug)]
@@ -38,7 +34,14 @@ impl Pool {
     pub(super) fn take(&self) -> Option<Connection> {
         let now = Instant::now();
         let mut idle = self.lock();
-        idle.retain(|kept| !kept.connection.is_closed() && now - kept.since < MOST_IDLE);
+        idle.retain(|kept| {
+            let is_fresh = now - kept.since < MOST_IDLE;
+            if !is_fresh {
+                // A server that answers without reading leaves us with the rest of the request.
+                kept.connection.end().abort();
+            }
+            is_fresh && !kept.connection.is_closed()
+        });
         // The last used first: then those too many are not used and go. One whose last answer is
         // still being read is not ready.
         let ready = idle.iter().rposition(|kept| kept.connection.is_ready())?;

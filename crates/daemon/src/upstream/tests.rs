@@ -61,6 +61,7 @@ fn call(body: &'static str) -> Call {
         sha256: None,
         timeout: 20 * SECOND,
         unsigned_without_credentials: false,
+        resends: None,
     }
 }
 
@@ -237,6 +238,59 @@ async fn failures_are_told_apart() {
     assert_eq!(error.kind(), FailureKind::UnknownHost);
     let expect = "dial tcp: lookup xray.invalid: no such host (";
     assert!(error.to_string().starts_with(expect), "{error}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_is_counted() {
+    let server = FakeUpstream::start().await;
+    server.script([Reply::ok(), Reply::HangUp]);
+    let upstream = plain(&server.url());
+    let resends = Counter::default();
+    for expect in [0, 1] {
+        let again = Call { resends: Some(resends.clone()), ..call("{}") };
+        assert_eq!(upstream.call_whole(again, 1_000).await.unwrap().status, StatusCode::OK);
+        assert_eq!(resends.get(), expect);
+    }
+    assert_eq!((server.seen().len(), server.connections()), (3, 2));
+}
+
+/// A server that lets connect, says this when a request begins, and reads no more of it.
+fn start_deaf(says: &'static str) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut connections = Vec::new();
+        while let Ok((mut connection, _)) = listener.accept() {
+            std::io::Read::read_exact(&mut connection, &mut [0; 4]).unwrap();
+            std::io::Write::write_all(&mut connection, says.as_bytes()).unwrap();
+            connections.push(connection);
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_request_that_timed_out_lets_its_body_go() {
+    let check = async |says: &'static str| {
+        let address = start_deaf(says);
+        let upstream = plain(&format!("http://{address}"));
+        // More than the kernel takes for a connection whose other end does not read.
+        let body = Bytes::from(vec![b'x'; 32 << 20]);
+        let timeout = Duration::from_millis(100);
+        let deaf = Call { body: body.clone(), timeout, ..call("") };
+        let error = upstream.call_whole(deaf, 1_000).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Timeout, "{says:?}");
+        // The task that is ended has to come to its turn.
+        tokio::time::timeout(20 * SECOND, async {
+            while !body.is_unique() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the body is held");
+    };
+    check("").await;
+    check("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{").await;
 }
 
 #[tokio::test]
