@@ -37,6 +37,7 @@ const END: &[u8] = b"\"]}";
 pub struct Batch {
     body: Bytes,
     document_count: usize,
+    memory_bytes: usize,
     sha256: OnceLock<[u8; 32]>,
 }
 
@@ -58,12 +59,17 @@ impl Batch {
         if !(1..=MOST_DOCUMENTS).contains(&document_count) {
             return Err(BodyError);
         }
-        Ok(Self { body, document_count, sha256: OnceLock::new() })
+        Ok(Self { body, document_count, memory_bytes: 0, sha256: OnceLock::new() })
     }
 
     /// How many documents there are; at least one.
     pub fn document_count(&self) -> usize {
         self.document_count
+    }
+
+    /// How much of the memory for documents it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// The body of the call: `{"TraceSegmentDocuments":["…",…]}`.

@@ -1,12 +1,13 @@
 //! Batches on their way out: queues, attempts, the spool.
 //!
 //! Every destination has a queue, senders and, if wanted, a spool of its own; they share only the
-//! batches themselves. One that is slow or down keeps the others from nothing, and takes memory
-//! first from itself: room is made where most waits.
+//! batches themselves. One that is slow or down keeps the others from nothing: it can hold on to no
+//! more than its share of the memory, and what waits for it alone gives way first.
 
 mod answer;
 mod queue;
 mod retry;
+mod room;
 mod sending;
 mod spool;
 mod spooling;
@@ -32,10 +33,10 @@ pub(crate) use self::spool::SpoolError;
 use self::queue::Queue;
 use self::sending::Line;
 use self::spool::Spool;
-use self::spooling::{Spooling, count};
+use self::spooling::Spooling;
 use crate::batch::Batch;
 use crate::intake::Outlet;
-use crate::settings::{BufferMemory, Destination, Retry, SpoolSettings};
+use crate::settings::{Destination, Retry, SpoolSettings};
 use crate::tally::DestinationTally;
 use crate::upstream::Upstream;
 
@@ -66,7 +67,8 @@ pub(crate) struct Sending {
     pub(crate) concurrency: usize,
     pub(crate) retry: Retry,
     pub(crate) spool: Option<SpoolSettings>,
-    pub(crate) memory: BufferMemory,
+    /// Bytes of memory that a destination may hold on to in each of its [`parts`].
+    pub(crate) memory_share: usize,
     /// See [`user_agent`].
     pub(crate) user_agent: HeaderValue,
 }
@@ -76,15 +78,21 @@ pub(crate) struct Sending {
 pub(crate) struct Unsent(pub(crate) Vec<UnsentAt>);
 
 /// What was left for one destination.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnsentAt {
     pub(crate) destination: String,
-    /// Batches that waited or were on their way.
+    /// Batches that waited or were on their way, to it or to the disk.
     pub(crate) batches: usize,
     /// Documents in them that are gone. Those on their way may have arrived.
     pub(crate) lost: usize,
     /// Documents in them that wait on disk.
     pub(crate) spooled: usize,
+}
+
+/// How many shares of the memory so many destinations take: each one for what is on its way, and
+/// with a spool one for what waits and one for what is on its way to the disk.
+pub(crate) fn parts(destinations: usize, has_spool: bool) -> usize {
+    destinations * if has_spool { 3 } else { 1 }
 }
 
 /// The name of a destination in log lines, labels and the spool: `aws`, or host and port.
@@ -134,7 +142,8 @@ impl Destinations {
             let spooling = sending.spool.as_ref().map(|settings| {
                 let directory = spool_directory(settings, &setup.name);
                 let share = settings.most_bytes / u64::try_from(number).unwrap_or(1);
-                Spool::open(directory, share).map(|spool| Arc::new(Spooling::new(spool)))
+                let spool = Spool::open(directory, share)?;
+                Ok(Arc::new(Spooling::new(spool, sending.memory_share)))
             });
             let line = Arc::new(Line {
                 name: setup.name,
@@ -145,11 +154,14 @@ impl Destinations {
                 clock: Arc::clone(clock),
                 tally: setup.tally,
                 spooling: spooling.transpose()?,
-                spool_over_bytes: half_of(sending.memory) / number,
-                queue: Mutex::new(Queue::default()),
+                spool_over_bytes: sending.memory_share,
+                unsent: Mutex::default(),
+                queue: Mutex::new(Queue::new(sending.memory_share)),
                 changed: Notify::new(),
                 closed: CancellationToken::new(),
                 ended: CancellationToken::new(),
+                emptied: CancellationToken::new(),
+                abandoned: CancellationToken::new(),
             });
             for _ in 0..sending.concurrency.max(1) {
                 senders.spawn(sending::send(Arc::clone(&line)));
@@ -165,7 +177,7 @@ impl Destinations {
     }
 
     /// Sends what waits, for at most so long, and then gives up: what is left goes to the spool or
-    /// is lost, and said. No batch must be offered any more.
+    /// is lost, and said. A batch that is offered later is lost.
     pub(crate) async fn finish(&self, within: Duration) -> Unsent {
         let deadline = Instant::now() + within;
         let has_spool = self.lines.iter().any(|line| line.spooling.is_some());
@@ -177,14 +189,11 @@ impl Destinations {
         let _ = timeout_at(deadline - for_disk, self.senders.wait()).await;
         self.lines.iter().for_each(|line| line.ended.cancel());
         self.senders.wait().await;
-        let mut unsent = Unsent::default();
-        for line in &self.lines {
-            unsent.0.push(give_up(line, deadline).await);
-        }
+        self.lines.iter().for_each(|line| line.give_up());
         let _ = timeout_at(deadline, self.disk.wait()).await;
-        for line in &self.lines {
-            count_unwritten(line);
-        }
+        self.lines.iter().for_each(|line| line.abandoned.cancel());
+        self.disk.wait().await;
+        let unsent = Unsent(self.lines.iter().map(|line| line.unsent()).collect());
         if unsent.0.iter().any(|left| left.batches > 0) {
             tracing::warn!("Shutdown before everything was sent: {unsent}");
         }
@@ -200,41 +209,8 @@ impl Outlet for Destinations {
     }
 
     fn make_room(&self) -> bool {
-        let longest = self.lines.iter().max_by_key(|line| line.waiting_bytes());
-        longest.is_some_and(|line| line.make_room())
+        room::make_room(&self.lines)
     }
-}
-
-/// Takes everything that waits for a destination: to the spool, or away.
-async fn give_up(line: &Line, deadline: Instant) -> UnsentAt {
-    let left: Vec<Arc<Batch>> = std::iter::from_fn(|| line.pop_oldest()).collect();
-    let documents = left.iter().map(|batch| batch.document_count()).sum();
-    let mut unsent = UnsentAt {
-        destination: line.name.clone(),
-        batches: left.len(),
-        lost: documents,
-        spooled: 0,
-    };
-    match &line.spooling {
-        Some(spooling) if !left.is_empty() => {
-            match timeout_at(deadline, spooling::store(line, spooling, left)).await {
-                Ok(put) => {
-                    unsent.spooled = put.documents;
-                    unsent.lost = documents - put.documents.min(documents); // Counted there.
-                }
-                Err(_) => line.tally.lost.shutdown.add(count(documents)),
-            }
-        }
-        _ => line.tally.lost.shutdown.add(count(documents)),
-    }
-    unsent
-}
-
-/// Counts what the disk was too slow for.
-fn count_unwritten(line: &Line) {
-    let Some(spooling) = &line.spooling else { return };
-    let documents: usize = spooling.take_leaving().iter().map(|b| b.document_count()).sum();
-    line.tally.lost.spool_full.add(count(documents));
 }
 
 fn say_what_was_left(line: &Line, spooling: &Spooling) {
@@ -254,11 +230,6 @@ fn spool_directory(settings: &SpoolSettings, name: &str) -> PathBuf {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
     settings.directory.join(plain.collect::<String>())
-}
-
-/// Half of the memory for documents, in bytes.
-fn half_of(memory: BufferMemory) -> usize {
-    usize::try_from(memory.megabytes.saturating_mul(1 << 19)).unwrap_or(usize::MAX)
 }
 
 impl fmt::Display for Unsent {

@@ -189,6 +189,7 @@ impl Shared {
             match making.builder.add(document) {
                 Ok(()) => break,
                 Err(Obstacle::BatchFull) => self.let_go(making, "sending complete batch"),
+                Err(Obstacle::TooLarge) => return Err(NoRoom),
                 Err(Obstacle::NoMemory) => {
                     if when_full == WhenFull::DropOlder && self.outlet.make_room() {
                         continue;

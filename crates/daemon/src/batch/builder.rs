@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::memory::Buffer;
-use super::{BEGIN, BETWEEN, Batch, END, MOST_BYTES, MOST_DOCUMENTS, Memory, escape};
+use super::{BEGIN, BETWEEN, Batch, END, MOST_DOCUMENTS, Memory, escape};
 
 /// Room for the first batch: some 50 usual documents. Later ones get what full ones before needed.
 const FIRST_ROOM: usize = 64 << 10;
@@ -22,6 +22,8 @@ const MOST_UNUSUAL_ROOM: usize = 64 << 10;
 #[derive(Debug)]
 pub struct BatchBuilder {
     memory: Arc<Memory>,
+    /// A batch is closed before it takes more, unless a single document does.
+    most_bytes: usize,
     is_hashing: bool,
     buffer: Option<Buffer>,
     /// Bytes of the body so far, without its end.
@@ -45,6 +47,8 @@ pub enum Obstacle {
     BatchFull,
     /// Batches use all the memory there is.
     NoMemory,
+    /// The document alone would take more than a holder's share of the memory.
+    TooLarge,
 }
 
 impl BatchBuilder {
@@ -52,6 +56,7 @@ impl BatchBuilder {
     /// it is not made along with them.
     pub fn new(memory: Arc<Memory>, is_hashing: bool) -> Self {
         Self {
+            most_bytes: memory.most_batch_bytes(),
             memory,
             is_hashing,
             buffer: None,
@@ -112,7 +117,7 @@ impl BatchBuilder {
         if self.is_full() {
             // Goes up at once and down slowly.
             let usual_room = self.wanted_room - self.wanted_room / 8;
-            self.wanted_room = self.needed_room.max(usual_room).min(MOST_BYTES);
+            self.wanted_room = self.needed_room.max(usual_room).min(self.most_bytes);
         }
         let (length, document_count) = (self.length, self.document_count);
         (self.length, self.document_count, self.hashed, self.needed_room) = (0, 0, 0, 0);
@@ -120,7 +125,9 @@ impl BatchBuilder {
         if length < buffer.len() / 2 {
             buffer = buffer.shrunk(length);
         }
-        Some(Batch { body: Bytes::from_owner(Body { buffer, length }), document_count, sha256 })
+        let memory_bytes = buffer.len();
+        let body = Bytes::from_owner(Body { buffer, length });
+        Some(Batch { body, document_count, memory_bytes, sha256 })
     }
 
     /// The slow way; gives the length of what it wrote.
@@ -143,9 +150,12 @@ impl BatchBuilder {
     /// Room of at least so many bytes, behind the documents so far and `start`, which is written.
     fn room(&mut self, start: &[u8], bytes: usize) -> Result<&mut [u8], Obstacle> {
         let needed = self.length + start.len() + bytes + END.len();
-        let is_too_long = needed > MOST_BYTES && self.document_count > 0;
+        let is_too_long = needed > self.most_bytes && self.document_count > 0;
         if self.is_full() || is_too_long {
             return Err(Obstacle::BatchFull);
+        }
+        if needed > self.memory.share() {
+            return Err(Obstacle::TooLarge);
         }
         self.needed_room = self.needed_room.max(needed);
         if self.buffer.as_ref().is_none_or(|buffer| buffer.len() < needed) {
@@ -160,8 +170,8 @@ impl BatchBuilder {
 
     fn grow(&mut self, needed: usize) -> Result<(), Obstacle> {
         let bytes = match &self.buffer {
-            None => self.wanted_room,
-            Some(buffer) => (2 * buffer.len()).min(MOST_BYTES),
+            None => self.wanted_room.min(self.most_bytes),
+            Some(buffer) => (2 * buffer.len()).min(self.most_bytes),
         };
         // With little memory left there may be enough for what is needed, if not for what is wanted.
         let mut larger = Buffer::take(&self.memory, bytes.max(needed))
@@ -253,10 +263,11 @@ mod tests {
         let check = |size: usize, byte: u8, expect: &[usize]| {
             let count = expect.iter().sum();
             let batches = batches(&vec![vec![byte; size]; count], true);
+            let most = crate::batch::MOST_BYTES;
             let counts: Vec<usize> = batches.iter().map(Batch::document_count).collect();
             assert_eq!(counts, expect, "{size}");
             for batch in &batches {
-                assert!(batch.body().len() <= MOST_BYTES || batch.document_count() == 1);
+                assert!(batch.body().len() <= most || batch.document_count() == 1);
                 assert!(read(batch).iter().all(|document| document.len() == size));
             }
         };
@@ -294,8 +305,24 @@ mod tests {
         assert_eq!(memory.used(), 0);
         builder.add(&document).unwrap();
         assert_eq!(read(&builder.finish().unwrap()).len(), 1);
-        assert_eq!(builder.add(&vec![b'x'; 600 << 10]), Err(Obstacle::NoMemory));
+        assert_eq!(builder.add(&vec![b'x'; 600 << 10]), Err(Obstacle::TooLarge));
         builder.add(&document).unwrap();
+    }
+
+    #[test]
+    fn batches_are_small_where_memory_is_shared() {
+        let memory = Arc::new(Memory::shared(1 << 20, 3));
+        assert_eq!(memory.share(), 256 << 10);
+        let mut builder = BatchBuilder::new(Arc::clone(&memory), true);
+        builder.add(&[b'x'; 50_000]).unwrap();
+        assert_eq!(builder.add(&[b'x'; 20_000]), Err(Obstacle::BatchFull));
+        let batch = builder.finish().unwrap();
+        assert_eq!(batch.memory_bytes(), memory.used());
+        // A document that is larger is alone.
+        builder.add(&[b'x'; 100_000]).unwrap();
+        assert_eq!(builder.add(b"y"), Err(Obstacle::BatchFull));
+        assert!(builder.finish().unwrap().memory_bytes() <= memory.share());
+        assert_eq!(builder.add(&[b'x'; 262_144]), Err(Obstacle::TooLarge));
     }
 
     #[test]

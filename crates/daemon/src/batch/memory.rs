@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::MOST_BYTES;
+
 /// Sizes of buffers are multiples of a page.
 const PAGE: usize = 4 << 10;
 
@@ -14,10 +16,16 @@ const MOST_SPARE_BYTES: usize = 1 << 20;
 /// documents make all later ones count as large.
 const MOST_TOO_LARGE: usize = 3;
 
+/// Batches in a share of the memory: one that is on its way, and some that wait or come back.
+const BATCHES_IN_SHARE: usize = 4;
+
 /// How much memory documents may take, and how much they do.
 #[derive(Debug)]
 pub struct Memory {
     limit: usize,
+    /// What one of those may hold who can hold it for long.
+    share: usize,
+    most_batch_bytes: usize,
     used: AtomicUsize,
     spare: Mutex<Vec<Vec<u8>>>,
 }
@@ -31,9 +39,28 @@ pub(super) struct Buffer {
 }
 
 impl Memory {
-    /// So many bytes.
+    /// So many bytes, nobody's in particular.
     pub fn new(limit: usize) -> Self {
-        Self { limit, used: AtomicUsize::new(0), spare: Mutex::default() }
+        let (share, used) = (limit, AtomicUsize::new(0));
+        Self { limit, share, most_batch_bytes: MOST_BYTES, used, spare: Mutex::default() }
+    }
+
+    /// So many bytes for `holders` who each may hold on to a share of them for as long as they like,
+    /// with a share left for the batch in the making: then all of the others still have theirs.
+    pub(crate) fn shared(limit: usize, holders: usize) -> Self {
+        let share = limit / holders.saturating_add(1);
+        let most_batch_bytes = MOST_BYTES.min(share / BATCHES_IN_SHARE);
+        Self { share, most_batch_bytes, ..Self::new(limit) }
+    }
+
+    /// Bytes that each holder may hold on to.
+    pub(crate) fn share(&self) -> usize {
+        self.share
+    }
+
+    /// A batch is closed before it takes more than this, unless a single document does.
+    pub(super) fn most_batch_bytes(&self) -> usize {
+        self.most_batch_bytes
     }
 
     /// Bytes in use by batches, those that are being made among them.

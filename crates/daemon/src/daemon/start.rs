@@ -97,16 +97,18 @@ impl Parts {
         let telemetry = start_telemetry(settings, &setups, &user_agent, &tally, clock);
         let telemetry = Arc::new(telemetry);
         introduce(Arc::clone(&telemetry), Arc::clone(&identity), &tasks);
+        let bytes = settings.memory.megabytes.saturating_mul(1 << 20);
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let parts = destinations::parts(setups.len(), settings.spool.is_some());
+        let memory = Arc::new(Memory::shared(bytes, parts));
         let sending = Sending {
             concurrency: settings.concurrency,
             retry: settings.retry,
             spool: settings.spool.clone(),
-            memory: settings.memory,
+            memory_share: memory.share(),
             user_agent,
         };
         let destinations = Destinations::start(setups, &sending, clock)?;
-        let bytes = settings.memory.megabytes.saturating_mul(1 << 20);
-        let memory = Arc::new(Memory::new(usize::try_from(bytes).unwrap_or(usize::MAX)));
         let intake = Intake::start(intake::Parts {
             socket,
             memory: Arc::clone(&memory),

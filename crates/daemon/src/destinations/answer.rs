@@ -59,6 +59,9 @@ pub(super) struct Failure {
     text: String,
     pub(super) then: Then,
     sort: Sort,
+    /// Whether it is not the service that answers at this address, but something on the way there:
+    /// a load balancer without servers, the login page of a network, a firewall. That passes.
+    is_foreign: bool,
 }
 
 /// What to do about a batch that was not taken.
@@ -99,10 +102,17 @@ impl Failure {
     /// The text after `Sending segment batch failed with: `, of the last of `attempts`.
     pub(super) fn describe(&self, attempts: u32) -> String {
         let exceeded = match self.then {
+            // The official daemon makes one attempt of these; its line stays as it is.
+            _ if self.is_foreign => String::new(),
             Then::TryAgain(_) => format!("exceeded maximum number of attempts, {attempts}, "),
             _ => String::new(),
         };
         format!("operation error XRay: PutTraceSegments, {exceeded}{}", self.text)
+    }
+
+    /// Whether somebody else than the service answered.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// The text without operation and attempts.
@@ -147,7 +157,8 @@ fn judge_silence(error: &UpstreamError, url: &str) -> Failure {
              \"{url}\": {error}"
         ),
     };
-    Failure { text, then: Then::TryAgain(None), sort: Sort::NoAnswer(error.kind()) }
+    let sort = Sort::NoAnswer(error.kind());
+    Failure { text, then: Then::TryAgain(None), sort, is_foreign: false }
 }
 
 fn judge_success(answer: &Answer) -> Verdict {
@@ -159,16 +170,17 @@ fn judge_success(answer: &Answer) -> Verdict {
             let unprocessed = reply.unprocessed_trace_segments.unwrap_or_default();
             Verdict::Taken(unprocessed.into_iter().flatten().collect())
         }
-        // Someone else answers at this address, such as a login page of a network. Whether the
-        // batch was stored is not known; a page instead of an answer says that it was not.
+        // Whether the batch was stored is not known; a page instead of an answer says that it was
+        // not, and who has it already takes it for the same.
         Err(fault) => Verdict::Failed(Failure {
             text: format!(
                 "{}, deserialization failed, failed to decode response body, {fault}: {}",
                 status_and_id(answer),
                 readable(&answer.body),
             ),
-            then: Then::GiveUp,
+            then: Then::TryAgain(None),
             sort: Sort::Status(answer.status),
+            is_foreign: true,
         }),
     }
 }
@@ -182,8 +194,9 @@ fn judge_error(answer: &Answer, now: SystemTime) -> Failure {
         .into_iter()
         .flatten()
         .map(bare_code)
-        .find(|code| !code.is_empty())
-        .unwrap_or_else(|| "UnknownError".to_owned());
+        .find(|code| !code.is_empty());
+    let then = then(answer, code.as_deref(), now);
+    let code = code.unwrap_or_else(|| "UnknownError".to_owned());
     let message = match reply.message {
         Some(message) => one_line(&message),
         None if answer.body.is_empty() => "empty answer".to_owned(),
@@ -194,22 +207,28 @@ fn judge_error(answer: &Answer, now: SystemTime) -> Failure {
     let api_error = if declared { "" } else { "api error " };
     Failure {
         text: format!("{}, {api_error}{code}: {message}", status_and_id(answer)),
-        then: then(answer, &code, now),
+        then: then.unwrap_or(Then::TryAgain(None)),
         sort: Sort::Status(answer.status),
+        is_foreign: then.is_none(),
     }
 }
 
-fn then(answer: &Answer, code: &str, now: SystemTime) -> Then {
+/// What to do about an answer with this code of an error; `None` when it is not the service's.
+fn then(answer: &Answer, code: Option<&str>, now: SystemTime) -> Option<Then> {
     let status = answer.status;
     let is_passing = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    if is_passing || status.is_server_error() || RETRYABLE_CODES.contains(&code) {
-        return Then::TryAgain(retry_after(&answer.headers, now));
+    let is_retryable = code.is_some_and(|code| RETRYABLE_CODES.contains(&code));
+    if is_passing || status.is_server_error() || is_retryable {
+        return Some(Then::TryAgain(retry_after(&answer.headers, now)));
     }
     match status {
         StatusCode::UNAUTHORIZED
         | StatusCode::FORBIDDEN
-        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Then::KeepForLater,
-        _ => Then::GiveUp,
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(Then::KeepForLater),
+        // Whoever says so will say it of these bytes tomorrow.
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Then::GiveUp),
+        // The service names a code with every error; all that redirects is something else.
+        _ => code.filter(|_| status.is_client_error()).map(|_| Then::GiveUp),
     }
 }
 
@@ -323,7 +342,7 @@ mod tests {
         check(
             404,
             r#"{"message":"nope"}"#,
-            Then::GiveUp,
+            again,
             "https response error StatusCode: 404, RequestID: , api error UnknownError: nope",
         );
         check(
@@ -336,7 +355,7 @@ mod tests {
         check(
             400,
             "<html>\r\n<head><title>400 Bad Request</title></head>\n<body>Sorry</body></html>",
-            Then::GiveUp,
+            again,
             "https response error StatusCode: 400, RequestID: , api error UnknownError: answer \
              is not JSON: 400 Bad Request Sorry",
         );
@@ -350,14 +369,14 @@ mod tests {
         check(
             400,
             "[1]",
-            Then::GiveUp,
+            again,
             "https response error StatusCode: 400, RequestID: , api error UnknownError: answer \
              is not JSON: [1]",
         );
         check(
             200,
             "<p>Log in</p>",
-            Then::GiveUp,
+            again,
             "https response error StatusCode: 200, RequestID: , deserialization failed, failed \
              to decode response body, expected value at line 1 column 1: Log in",
         );
@@ -374,6 +393,32 @@ mod tests {
         let expect = "https response error StatusCode: 400, RequestID: req-1, \
                       InvalidRequestException: bad";
         assert_eq!((failure.text(), failure.then), (expect, Then::GiveUp));
+    }
+
+    #[test]
+    fn only_the_service_refuses_for_good() {
+        let check = |status: u16, headers: &[_], body: &str, then: Then, is_foreign: bool| {
+            let failure = failure(answer(status, headers, body));
+            assert_eq!((failure.then, failure.is_foreign), (then, is_foreign), "{status} {body}");
+        };
+        let again = Then::TryAgain(None);
+        let of_x_ray = [("x-amzn-errortype", "InvalidRequestException")];
+        for status in [400, 404] {
+            check(status, &of_x_ray, "", Then::GiveUp, false);
+            check(status, &[], r#"{"__type":"InvalidRequestException"}"#, Then::GiveUp, false);
+            check(status, &[], r#"{"code":"InvalidRequestException"}"#, Then::GiveUp, false);
+            check(status, &[], r#"{"message":"no such route"}"#, again, true);
+            check(status, &[], "<html>404</html>", again, true);
+            check(status, &[("x-amzn-errortype", "")], "", again, true);
+        }
+        check(302, &[("location", "http://login.example")], "", again, true);
+        check(308, &of_x_ray, "", again, true);
+        check(200, &[], "<html>Log in</html>", again, true);
+        check(200, &[], "[]", again, true);
+        check(405, &[], "", again, true);
+        check(413, &[], "<html>413 Request Entity Too Large</html>", Then::GiveUp, false);
+        check(403, &[], "<html>403 Forbidden</html>", Then::KeepForLater, false);
+        check(500, &[], "<html>500</html>", again, false);
     }
 
     #[test]

@@ -23,12 +23,16 @@ const FAILING_AFTER: u32 = 3;
 const MOST_PROBES: usize = 2;
 
 /// Batches of one destination, the oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     documents: usize,
     bytes: usize,
     in_flight: usize,
+    in_flight_bytes: usize,
+    /// Nothing can take memory back that is on its way to a destination that hangs, so it has only
+    /// its share of it there.
+    most_in_flight_bytes: usize,
     /// In a row.
     failures: u32,
     /// When a destination that is failing may be tried again.
@@ -36,6 +40,7 @@ pub(super) struct Queue {
     /// When the destination wants to hear of us again, by its `Retry-After`.
     quiet_until: Option<Instant>,
     closing: bool,
+    over: bool,
 }
 
 /// A batch and what was done for it.
@@ -54,7 +59,8 @@ pub(super) struct Waiting {
 /// What a sender does next.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Sends this, and then tells [`Queue::answered`], [`Queue::failed`] or [`Queue::give_back`].
+    /// Sends this, and then tells [`Queue::landed`], and one of [`Queue::answered`],
+    /// [`Queue::failed`] and [`Queue::give_up_attempt`].
     Send(Waiting),
     /// Asks again at that time, or after a change.
     At(Instant),
@@ -80,6 +86,23 @@ impl Waiting {
 }
 
 impl Queue {
+    /// At most so many bytes are on their way at a time, unless it is a single batch.
+    pub(super) fn new(most_in_flight_bytes: usize) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            documents: 0,
+            bytes: 0,
+            in_flight: 0,
+            in_flight_bytes: 0,
+            most_in_flight_bytes,
+            failures: 0,
+            probe_at: None,
+            quiet_until: None,
+            closing: false,
+            over: false,
+        }
+    }
+
     /// Adds the newest batch. Gives the oldest one when there are too many.
     pub(super) fn push(&mut self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
         let pushed_out = if self.waiting.len() >= MOST_BATCHES { self.pop_oldest() } else { None };
@@ -90,12 +113,37 @@ impl Queue {
 
     /// Takes out the oldest batch that waits.
     pub(super) fn pop_oldest(&mut self) -> Option<Arc<Batch>> {
-        let oldest = self.waiting.pop_front()?;
+        self.take_oldest(|_| true)
+    }
+
+    /// Takes out the oldest batch that waits and is such a one.
+    pub(super) fn take_oldest(
+        &mut self,
+        is_wanted: impl Fn(&Arc<Batch>) -> bool,
+    ) -> Option<Arc<Batch>> {
+        let position = self.waiting.iter().position(|waiting| is_wanted(&waiting.batch))?;
+        let oldest = self.waiting.remove(position)?;
         self.count_out(&oldest.batch);
         Some(oldest.batch)
     }
 
-    /// Of the batches that wait.
+    /// The oldest batch that waits and is such a one.
+    pub(super) fn oldest(&self, is_wanted: impl Fn(&Arc<Batch>) -> bool) -> Option<Arc<Batch>> {
+        let batches = self.waiting.iter().map(|waiting| &waiting.batch);
+        batches.into_iter().find(|batch| is_wanted(batch)).map(Arc::clone)
+    }
+
+    /// Whether this very batch waits.
+    pub(super) fn holds(&self, batch: &Arc<Batch>) -> bool {
+        self.waiting.iter().any(|waiting| Arc::ptr_eq(&waiting.batch, batch))
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Memory of the batches that wait.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -118,6 +166,17 @@ impl Queue {
         self.closing = true;
     }
 
+    /// Takes out everything that waits. What comes from now on is too late.
+    pub(super) fn end(&mut self) -> Vec<Arc<Batch>> {
+        self.over = true;
+        std::iter::from_fn(|| self.pop_oldest()).collect()
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
     pub(super) fn next(&mut self, now: Instant) -> Next {
         if self.waiting.is_empty() {
             return if self.closing && self.in_flight == 0 { Next::End } else { Next::Wait };
@@ -130,15 +189,24 @@ impl Queue {
         // While the destination is failing `probe_at` alone tells when the next attempt is due.
         let is_due =
             |waiting: &Waiting| self.is_failing() || waiting.not_before.is_none_or(|at| at <= now);
-        let Some(waiting) =
-            self.waiting.iter().position(is_due).and_then(|due| self.waiting.remove(due))
-        else {
+        let Some(due) = self.waiting.iter().position(is_due) else {
             let earliest = self.waiting.iter().filter_map(|waiting| waiting.not_before).min();
             return earliest.map_or(Next::Wait, Next::At);
         };
+        // The oldest is not passed by smaller ones: they might go on and on.
+        if self.waiting.get(due).is_some_and(|waiting| !self.has_room_for(&waiting.batch)) {
+            return Next::Wait;
+        }
+        let Some(waiting) = self.waiting.remove(due) else { return Next::Wait };
         self.count_out(&waiting.batch);
         self.in_flight += 1;
+        self.in_flight_bytes += waiting.batch.memory_bytes();
         Next::Send(waiting)
+    }
+
+    /// A batch is not on its way any more.
+    pub(super) fn landed(&mut self, batch: &Batch) {
+        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(batch.memory_bytes());
     }
 
     /// Whether an attempt may be made that is for no batch of the queue; then it counts as begun.
@@ -189,6 +257,11 @@ impl Queue {
         self.waiting.push_front(waiting);
     }
 
+    fn has_room_for(&self, batch: &Batch) -> bool {
+        let sum = self.in_flight_bytes.saturating_add(batch.memory_bytes());
+        self.in_flight_bytes == 0 || sum <= self.most_in_flight_bytes
+    }
+
     fn turn(&mut self, now: Instant) -> Turn {
         if self.quiet_until.is_some_and(|until| until <= now) {
             self.quiet_until = None;
@@ -203,12 +276,12 @@ impl Queue {
 
     fn count_in(&mut self, batch: &Batch) {
         self.documents += batch.document_count();
-        self.bytes += batch.body().len();
+        self.bytes += batch.memory_bytes();
     }
 
     fn count_out(&mut self, batch: &Batch) {
         self.documents = self.documents.saturating_sub(batch.document_count());
-        self.bytes = self.bytes.saturating_sub(batch.body().len());
+        self.bytes = self.bytes.saturating_sub(batch.memory_bytes());
     }
 }
 
@@ -233,7 +306,7 @@ mod tests {
 
     #[tokio::test]
     async fn batches_go_in_order_and_are_counted() {
-        let (now, mut queue) = (Instant::now(), Queue::default());
+        let (now, mut queue) = (Instant::now(), Queue::new(usize::MAX));
         assert!(matches!(queue.next(now), Next::Wait));
         assert!(queue.push(batch("a")).is_none());
         assert!(queue.push(batch("bc")).is_none());
@@ -242,7 +315,7 @@ mod tests {
         let first = sent(&mut queue, now).unwrap();
         assert_eq!(first.batch.documents().next().unwrap(), "a");
         assert_eq!(queue.documents(), 1);
-        assert_eq!(queue.bytes(), bytes - first.batch.body().len());
+        assert_eq!(queue.bytes(), bytes - first.batch.memory_bytes());
         queue.close();
         assert_eq!(queue.pop_oldest().unwrap().documents().next().unwrap(), "bc");
         assert_eq!((queue.documents(), queue.bytes()), (0, 0));
@@ -253,7 +326,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_failure_delays_only_its_batch() {
-        let (now, mut queue) = (Instant::now(), Queue::default());
+        let (now, mut queue) = (Instant::now(), Queue::new(usize::MAX));
         queue.push(batch("a"));
         queue.push(batch("b"));
         let first = sent(&mut queue, now).unwrap();
@@ -268,7 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_probes_go_to_a_destination_that_is_failing() {
-        let (now, mut queue) = (Instant::now(), Queue::default());
+        let (now, mut queue) = (Instant::now(), Queue::new(usize::MAX));
         for _ in 0..5 {
             queue.push(batch("a"));
         }
@@ -291,7 +364,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_destination_that_asks_for_a_pause_gets_it() {
-        let (now, mut queue) = (Instant::now(), Queue::default());
+        let (now, mut queue) = (Instant::now(), Queue::new(usize::MAX));
         queue.push(batch("a"));
         queue.push(batch("b"));
         let waiting = sent(&mut queue, now).unwrap();
@@ -303,8 +376,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn bytes_on_their_way_are_bounded() {
+        let now = Instant::now();
+        let (small, large) = (batch("a"), batch(&"b".repeat(1_000)));
+        let mut queue = Queue::new(2 * small.memory_bytes());
+        for each in [&small, &small, &small, &large, &small] {
+            queue.push(Arc::clone(each));
+        }
+        let first = sent(&mut queue, now).unwrap();
+        let second = sent(&mut queue, now).unwrap();
+        assert!(matches!(queue.next(now), Next::Wait));
+        queue.landed(&first.batch);
+        let third = sent(&mut queue, now).unwrap();
+        queue.landed(&second.batch);
+        assert!(matches!(queue.next(now), Next::Wait), "the large one is not passed by");
+        queue.landed(&third.batch);
+        let alone = sent(&mut queue, now).unwrap();
+        assert!(Arc::ptr_eq(&alone.batch, &large));
+        assert!(matches!(queue.next(now), Next::Wait));
+        queue.landed(&alone.batch);
+        assert!(sent(&mut queue, now).is_some());
+    }
+
+    #[tokio::test]
     async fn the_number_of_batches_is_bounded() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(usize::MAX);
         for number in 0..MOST_BATCHES {
             assert!(queue.push(batch(&number.to_string())).is_none());
         }

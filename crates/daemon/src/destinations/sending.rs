@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::UnsentAt;
 use super::answer::{Failure, MOST_ANSWER_BYTES, Then, Verdict, judge};
 use super::queue::{Next, Queue, Turn, Waiting};
 use super::retry::backoff;
@@ -39,6 +40,8 @@ pub(super) struct Line {
     pub(super) spooling: Option<Arc<Spooling>>,
     /// Bytes that may wait in memory before batches go to the spool.
     pub(super) spool_over_bytes: usize,
+    /// What becomes of what is left at the end.
+    pub(super) unsent: Mutex<UnsentAt>,
     pub(super) queue: Mutex<Queue>,
     /// Something changed that senders may act upon.
     pub(super) changed: Notify,
@@ -46,6 +49,10 @@ pub(super) struct Line {
     pub(super) closed: CancellationToken,
     /// Time is up: attempts are broken off.
     pub(super) ended: CancellationToken,
+    /// Nothing more goes to the disk than what is on its way there.
+    pub(super) emptied: CancellationToken,
+    /// Time is up for the disk, too.
+    pub(super) abandoned: CancellationToken,
 }
 
 impl Line {
@@ -57,6 +64,10 @@ impl Line {
     /// Adds a batch.
     pub(super) fn offer(&self, batch: Arc<Batch>) {
         let mut queue = self.lock();
+        if queue.is_over() {
+            self.tally.lost.shutdown.add(count(batch.document_count()));
+            return;
+        }
         let pushed_out = queue.push(batch);
         self.tally.waiting.set(i64::try_from(queue.documents()).unwrap_or(i64::MAX));
         drop(queue);
@@ -67,27 +78,39 @@ impl Line {
         self.relieve_memory();
     }
 
-    /// Drops the oldest batch that waits, or sends it to the spool. False when none waits, or so
-    /// many are on their way to the spool that memory will come free without that.
-    pub(super) fn make_room(&self) -> bool {
-        if self.spooling.as_ref().is_some_and(|spooling| !spooling.has_room()) {
-            return false;
-        }
-        let Some(oldest) = self.pop_oldest() else { return false };
-        self.spill(oldest);
-        true
-    }
-
-    /// Of the batches that wait.
-    pub(super) fn waiting_bytes(&self) -> usize {
-        self.lock().bytes()
-    }
-
-    pub(super) fn pop_oldest(&self) -> Option<Arc<Batch>> {
-        let mut queue = self.lock();
-        let oldest = queue.pop_oldest();
+    /// Shows how much waits.
+    pub(super) fn show_waiting(&self) {
+        let queue = self.lock();
         self.tally.waiting.set(i64::try_from(queue.documents()).unwrap_or(i64::MAX));
-        oldest
+    }
+
+    /// Takes everything that waits: to the spool, or away. Nothing more goes to the disk then.
+    pub(super) fn give_up(&self) {
+        let left = self.lock().end();
+        self.show_waiting();
+        match &self.spooling {
+            Some(spooling) => spooling.leave_all(left),
+            None => {
+                let documents = left.iter().map(|batch| batch.document_count()).sum();
+                self.tally.lost.shutdown.add(count(documents));
+                self.note_unsent(left.len(), documents, 0);
+            }
+        }
+        self.emptied.cancel();
+    }
+
+    /// What was left at the end.
+    pub(super) fn unsent(&self) -> UnsentAt {
+        let unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        UnsentAt { destination: self.name.clone(), ..unsent.clone() }
+    }
+
+    /// Notes what became of batches that were left at the end.
+    pub(super) fn note_unsent(&self, batches: usize, lost: usize, spooled: usize) {
+        let mut unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        unsent.batches += batches;
+        unsent.lost += lost;
+        unsent.spooled += spooled;
     }
 
     /// No more batches will come: senders end when the queue is empty.
@@ -191,7 +214,7 @@ impl Line {
     }
 
     /// Drops a batch that gives way to newer ones, or sends it to the spool.
-    fn spill(&self, batch: Arc<Batch>) {
+    pub(super) fn spill(&self, batch: Arc<Batch>) {
         let spilled = match &self.spooling {
             Some(spooling) => spooling.leave(batch),
             None => Err(batch),
@@ -207,8 +230,12 @@ impl Line {
     /// the disk is written has to go somewhere.
     fn relieve_memory(&self) {
         let Some(spooling) = &self.spooling else { return };
-        while self.waiting_bytes() > self.spool_over_bytes && spooling.has_room() {
-            let Some(oldest) = self.pop_oldest() else { return };
+        while spooling.has_room() {
+            let mut queue = self.lock();
+            let is_too_much = queue.bytes() > self.spool_over_bytes;
+            let Some(oldest) = is_too_much.then(|| queue.pop_oldest()).flatten() else { return };
+            drop(queue);
+            self.show_waiting();
             self.spill(oldest);
         }
     }
@@ -310,7 +337,7 @@ impl Line {
         next
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
         // Its methods do not panic half-way: they move whole batches and set numbers.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -321,6 +348,7 @@ pub(super) async fn send(line: Arc<Line>) {
     tokio::select! {
         // Attempts would only be used up while the endpoint is not known.
         () = line.upstream.endpoint_known() => {}
+        () = nothing_to_send(&line) => return,
         () = line.ended.cancelled() => return,
     }
     while !line.ended.is_cancelled() {
@@ -350,17 +378,27 @@ pub(super) async fn send(line: Arc<Line>) {
     tracing::trace!("Segment batch: done!");
 }
 
+/// Returns when no batch waits and none will come.
+async fn nothing_to_send(line: &Line) {
+    line.closed.cancelled().await;
+    if !line.lock().is_empty() {
+        std::future::pending().await
+    }
+}
+
 async fn send_one(line: &Line, mut waiting: Waiting) {
     let verdict = tokio::select! {
         biased;
         verdict = line.attempt(&mut waiting, line.retry.attempts) => verdict,
         () = line.ended.cancelled() => {
             let mut queue = line.lock();
+            queue.landed(&waiting.batch);
             queue.give_up_attempt();
             queue.give_back(waiting, None);
             return;
         }
     };
+    line.lock().landed(&waiting.batch);
     line.settle(waiting, verdict);
 }
 

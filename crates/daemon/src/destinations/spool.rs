@@ -48,6 +48,10 @@ struct State {
     next_number: u64,
     /// The oldest first.
     damaged: VecDeque<PathBuf>,
+    /// Documents that had to go since [`Spool::take_dropped`].
+    dropped: usize,
+    /// Nothing is written or dropped any more.
+    is_abandoned: bool,
 }
 
 /// A file of the spool.
@@ -63,8 +67,6 @@ pub(super) struct Stored {
 pub(super) struct Put {
     /// Documents that are on disk now.
     pub(super) documents: usize,
-    /// Documents of the oldest files, which had to go, and of batches larger than the whole spool.
-    pub(super) dropped: usize,
     /// Documents that could not be written, and why.
     pub(super) failed: usize,
     pub(super) error: Option<io::Error>,
@@ -118,11 +120,11 @@ impl Spool {
             let documents = batch.document_count();
             let bytes = u64::try_from(batch.body().len()).unwrap_or(u64::MAX);
             if bytes > self.most_bytes {
-                put.dropped += documents;
+                self.lock().dropped += documents;
                 continue;
             }
-            put.dropped += self.make_room(bytes);
-            match self.write(batch, bytes) {
+            let written = self.make_room(bytes).and_then(|()| self.write(batch, bytes));
+            match written {
                 Ok(()) => put.documents += documents,
                 Err(error) => {
                     put.failed += documents;
@@ -138,8 +140,19 @@ impl Spool {
         put
     }
 
+    /// Documents that had to go since the last time: those of the oldest files, and of batches larger
+    /// than the whole spool.
+    pub(super) fn take_dropped(&self) -> usize {
+        std::mem::take(&mut self.lock().dropped)
+    }
+
+    /// From now on no file has to go, though a [`Spool::put`] be under way that nobody waits for.
+    pub(super) fn abandon(&self) {
+        self.lock().is_abandoned = true;
+    }
+
     /// Takes out the oldest file: it is not dropped meanwhile. Must be followed by
-    /// [`Spool::remove`], [`Spool::put_back`] or [`Spool::set_aside`].
+    /// [`Spool::remove`], [`Spool::put_back`], [`Spool::put_last`] or [`Spool::set_aside`].
     pub(super) fn take_oldest(&self) -> Option<Stored> {
         self.lock().files.pop_front()
     }
@@ -190,6 +203,11 @@ impl Spool {
         self.lock().files.push_front(stored);
     }
 
+    /// A file that was taken out waits again, behind all others.
+    pub(super) fn put_last(&self, stored: Stored) {
+        self.lock().files.push_back(stored);
+    }
+
     /// Renames a file that was taken out so that it is not sent again; gives its new path.
     pub(super) fn set_aside(&self, stored: &Stored) -> io::Result<PathBuf> {
         let path = self.directory.join(&stored.name);
@@ -207,13 +225,17 @@ impl Spool {
         Ok(damaged)
     }
 
-    /// Deletes the oldest files until so many bytes have room; gives the number of documents lost.
-    fn make_room(&self, bytes: u64) -> usize {
+    /// Deletes the oldest files until so many bytes have room.
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
         let mut dropped = Vec::new();
         let mut state = self.lock();
+        if state.is_abandoned {
+            return Err(io::Error::other("the daemon has ended"));
+        }
         while state.bytes.saturating_add(bytes) > self.most_bytes {
             let Some(oldest) = state.files.pop_front() else { break };
             state.bytes = state.bytes.saturating_sub(oldest.bytes);
+            state.dropped += oldest.documents;
             dropped.push(oldest);
         }
         // Whoever sends needs the lock as well, and must not wait for a slow disk.
@@ -222,7 +244,7 @@ impl Spool {
             // One that cannot be deleted is found again by the next process.
             let _ = fs::remove_file(self.directory.join(&oldest.name));
         }
-        dropped.iter().map(|oldest| oldest.documents).sum()
+        Ok(())
     }
 
     fn write(&self, batch: &Batch, bytes: u64) -> io::Result<()> {
@@ -325,7 +347,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let spool = open(&directory, 1 << 20);
         let put = spool.put(&[batch("one"), batch("two")]);
-        assert_eq!((put.documents, put.dropped, put.failed), (4, 0, 0));
+        assert_eq!((put.documents, spool.take_dropped(), put.failed), (4, 0, 0));
         assert!(put.error.is_none());
         drop(spool);
 
@@ -350,16 +372,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let bytes = u64::try_from(batch("one").body().len()).unwrap();
         let spool = open(&directory, 2 * bytes + 1);
-        assert_eq!(spool.put(&[batch("one"), batch("two")]).dropped, 0);
-        assert_eq!(spool.put(&[batch("six")]).dropped, 2);
+        spool.put(&[batch("one"), batch("two")]);
+        assert_eq!(spool.take_dropped(), 0);
+        spool.put(&[batch("six")]);
+        assert_eq!(spool.take_dropped(), 2);
         assert_eq!(spool.bytes(), 2 * bytes);
         let oldest = spool.take_oldest().unwrap();
         assert_eq!(spool.read(&oldest).unwrap().documents().next().unwrap(), "two");
         // One that is being sent stays.
-        assert_eq!(spool.put(&[batch("ten")]).dropped, 2);
+        spool.put(&[batch("ten")]);
+        assert_eq!(spool.take_dropped(), 2);
         assert!(spool.read(&oldest).is_ok());
         let too_large = Arc::new(Batch::of(&["x".repeat(1_000).as_str()]));
-        assert_eq!(spool.put(&[too_large]).dropped, 1);
+        spool.put(&[too_large]);
+        assert_eq!(spool.take_dropped(), 1);
     }
 
     #[test]

@@ -14,28 +14,41 @@ use super::sending::Line;
 use super::spool::{Put, ReadError, Spool, Stored};
 use crate::batch::Batch;
 
-/// Batches on their way to the disk; they still take memory.
+/// Batches on their way to the disk. They still take memory, which bounds them as well.
 const MOST_LEAVING: usize = 16;
 
 /// How often files are thought of while the destination refuses our credentials, or others use up
 /// the attempts that one that is failing is allowed.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+const TOO_SLOW: &str = "the daemon ends and the disk does not answer";
+
 /// The spool of one destination and what is on its way there.
 #[derive(Debug)]
 pub(super) struct Spooling {
     spool: Arc<Spool>,
-    leaving: Mutex<VecDeque<Arc<Batch>>>,
+    leaving: Mutex<Leaving>,
+    /// A disk that hangs holds on to no more memory than this, but for a single batch.
+    most_leaving_bytes: usize,
     arrived: Notify,
     /// Files may be sent.
     stored: Notify,
 }
 
+/// Batches on their way to the disk.
+#[derive(Debug, Default)]
+struct Leaving {
+    batches: VecDeque<Arc<Batch>>,
+    /// Memory of these and of those in the writer's hands.
+    bytes: usize,
+}
+
 impl Spooling {
-    pub(super) fn new(spool: Spool) -> Self {
+    pub(super) fn new(spool: Spool, most_leaving_bytes: usize) -> Self {
         Self {
             spool: Arc::new(spool),
             leaving: Mutex::default(),
+            most_leaving_bytes,
             arrived: Notify::new(),
             stored: Notify::new(),
         }
@@ -44,18 +57,29 @@ impl Spooling {
     /// Sends a batch to the disk. Gives it back when too many are on the way.
     pub(super) fn leave(&self, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {
         let mut leaving = self.lock();
-        if leaving.len() >= MOST_LEAVING {
+        let bytes = leaving.bytes.saturating_add(batch.memory_bytes());
+        let is_too_much = leaving.bytes > 0 && bytes > self.most_leaving_bytes;
+        if is_too_much || leaving.batches.len() >= MOST_LEAVING {
             return Err(batch);
         }
-        leaving.push_back(batch);
+        leaving.bytes = bytes;
+        leaving.batches.push_back(batch);
         drop(leaving);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// Whether [`Spooling::leave`] would take another batch.
+    /// Sends the last batches to the disk, however many.
+    pub(super) fn leave_all(&self, batches: Vec<Arc<Batch>>) {
+        let mut leaving = self.lock();
+        leaving.bytes += batches.iter().map(|batch| batch.memory_bytes()).sum::<usize>();
+        leaving.batches.extend(batches);
+    }
+
+    /// Whether [`Spooling::leave`] would take another batch, unless that is a large one.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().len() < MOST_LEAVING
+        let leaving = self.lock();
+        leaving.batches.len() < MOST_LEAVING && leaving.bytes < self.most_leaving_bytes
     }
 
     /// Lets the files be tried: the destination answers again.
@@ -64,16 +88,22 @@ impl Spooling {
     }
 
     /// Everything that is on its way to the disk and not yet in the writer's hands.
-    pub(super) fn take_leaving(&self) -> Vec<Arc<Batch>> {
-        self.lock().drain(..).collect()
+    fn take_leaving(&self) -> Vec<Arc<Batch>> {
+        self.lock().batches.drain(..).collect()
+    }
+
+    /// Batches that the writer has written, or given up.
+    fn is_through_with(&self, bytes: usize) {
+        let mut leaving = self.lock();
+        leaving.bytes = leaving.bytes.saturating_sub(bytes);
     }
 
     pub(super) fn spool(&self) -> &Arc<Spool> {
         &self.spool
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arc<Batch>>> {
-        // A list of batches is whole whatever happened to a thread that held the lock.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Leaving> {
+        // A list of batches and a number are whole whatever happened to who held the lock.
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,30 +112,47 @@ impl Spooling {
 /// durable together.
 pub(super) async fn write(line: Arc<Line>, spooling: Arc<Spooling>) {
     loop {
+        let is_all = line.emptied.is_cancelled();
         let batches = spooling.take_leaving();
-        if batches.is_empty() {
+        if !batches.is_empty() {
+            store(&line, &spooling, batches).await;
+        } else if is_all {
+            return;
+        } else {
             tokio::select! {
                 () = spooling.arrived.notified() => {}
-                () = line.ended.cancelled() => return,
+                () = line.emptied.cancelled() => {}
             }
-            continue;
         }
-        store(&line, &spooling, batches).await;
     }
 }
 
-/// Writes batches and counts what became of them; gives what was stored.
-pub(super) async fn store(line: &Line, spooling: &Spooling, batches: Vec<Arc<Batch>>) -> Put {
+/// Writes batches and counts what became of them.
+async fn store(line: &Line, spooling: &Spooling, batches: Vec<Arc<Batch>>) {
     let documents: usize = batches.iter().map(|batch| batch.document_count()).sum();
+    let bytes = batches.iter().map(|batch| batch.memory_bytes()).sum();
+    let number = batches.len();
     let spool = Arc::clone(&spooling.spool);
-    let put = spawn_blocking(move || spool.put(&batches)).await;
-    // Only a panic or the end of the runtime get here.
-    let put = put.unwrap_or_else(|_| Put { failed: documents, ..Put::default() });
+    let put = on_disk(line, move || spool.put(&batches)).await;
+    spooling.is_through_with(bytes);
+    let mut abandoned = 0;
+    let put = put.unwrap_or_else(|error| match line.abandoned.is_cancelled() {
+        true => {
+            spooling.spool.abandon();
+            abandoned = documents;
+            Put::default()
+        }
+        false => Put { failed: documents, error: Some(error), ..Put::default() },
+    });
+    let dropped = spooling.spool.take_dropped();
     line.tally.spooled.add(count(put.documents));
-    line.tally.lost.spool_full.add(count(put.dropped + put.failed));
+    line.tally.lost.spool_full.add(count(dropped + put.failed));
+    line.tally.lost.shutdown.add(count(abandoned));
+    if line.ended.is_cancelled() {
+        line.note_unsent(number, dropped + put.failed + abandoned, put.documents);
+    }
     line.show_spool(spooling);
-    if put.dropped > 0 {
-        let dropped = put.dropped;
+    if dropped > 0 {
         tracing::warn!(
             destination = line.shown(),
             "Spilling over {dropped} segments: the spool is full"
@@ -120,12 +167,28 @@ pub(super) async fn store(line: &Line, spooling: &Spooling, batches: Vec<Arc<Bat
         );
     }
     spooling.stored.notify_one();
-    put
+}
+
+/// Has a thread do what blocks. One that hangs is not waited for when the daemon ends.
+async fn on_disk<T: Send + 'static>(
+    line: &Line,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<T> {
+    if line.abandoned.is_cancelled() {
+        return Err(std::io::Error::other(TOO_SLOW));
+    }
+    tokio::select! {
+        done = spawn_blocking(work) => done.map_err(std::io::Error::other),
+        () = line.abandoned.cancelled() => Err(std::io::Error::other(TOO_SLOW)),
+    }
 }
 
 /// Sends files, the oldest first, whenever the destination answers, until the process ends.
 pub(super) async fn replay(line: Arc<Line>, spooling: Arc<Spooling>) {
-    line.upstream.endpoint_known().await;
+    tokio::select! {
+        () = line.upstream.endpoint_known() => {}
+        () = line.closed.cancelled() => return,
+    }
     while !line.is_closing() {
         let turn = match spooling.spool.is_empty() {
             true => None,
@@ -159,7 +222,7 @@ pub(super) async fn replay(line: Arc<Line>, spooling: Arc<Spooling>) {
 
 /// One attempt with one file; the attempt counts as begun.
 async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
-    let batch = match read(spooling, &stored).await {
+    let batch = match read(line, spooling, &stored).await {
         Ok(batch) => batch,
         Err(fault) => {
             line.release();
@@ -187,7 +250,11 @@ async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
         }
         Verdict::Failed(failure) => match failure.then {
             Then::TryAgain(retry_after) => {
-                spooling.spool.put_back(stored);
+                match failure.is_foreign() {
+                    // Maybe a firewall that dislikes just this one: the next may come through.
+                    true => spooling.spool.put_last(stored),
+                    false => spooling.spool.put_back(stored),
+                }
                 line.failed(retry_after, failure.text());
             }
             Then::KeepForLater => {
@@ -237,17 +304,16 @@ async fn unreadable(line: &Line, spooling: &Spooling, stored: Stored, fault: &Re
     }
 }
 
-async fn read(spooling: &Spooling, stored: &Stored) -> Result<Batch, ReadError> {
+async fn read(line: &Line, spooling: &Spooling, stored: &Stored) -> Result<Batch, ReadError> {
     let (spool, stored) = (Arc::clone(&spooling.spool), stored.clone());
-    let read = spawn_blocking(move || spool.read(&stored)).await;
-    read.unwrap_or_else(|error| Err(ReadError::Io(std::io::Error::other(error))))
+    on_disk(line, move || spool.read(&stored)).await?
 }
 
 async fn delete(line: &Line, spooling: &Spooling, stored: Stored) {
     let (spool, name) = (Arc::clone(&spooling.spool), stored.name.clone());
-    let removed = spawn_blocking(move || spool.remove(&stored)).await;
+    let removed = on_disk(line, move || spool.remove(&stored)).await;
     line.show_spool(spooling);
-    if let Ok(Err(error)) = removed {
+    if let Err(error) = removed.flatten() {
         tracing::warn!(
             destination = line.shown(),
             "delete {name} from the spool: {error}; it will be sent again after a restart"
@@ -259,13 +325,12 @@ async fn set_aside(line: &Line, spooling: &Spooling, stored: Stored, fault: &Rea
     let documents = stored.documents;
     let name = stored.name.clone();
     let spool = Arc::clone(&spooling.spool);
-    let aside = spawn_blocking(move || spool.set_aside(&stored)).await;
+    let aside = on_disk(line, move || spool.set_aside(&stored)).await;
     line.tally.lost.spool_full.add(count(documents));
     line.show_spool(spooling);
-    let kept = match aside {
-        Ok(Ok(path)) => format!("kept as {}", path.display()),
-        Ok(Err(error)) => format!("and it cannot be renamed: {error}"),
-        Err(_) => "and it was not renamed".to_owned(),
+    let kept = match aside.flatten() {
+        Ok(path) => format!("kept as {}", path.display()),
+        Err(error) => format!("and it cannot be renamed: {error}"),
     };
     tracing::error!(
         destination = line.shown(),

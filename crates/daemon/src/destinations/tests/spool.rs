@@ -12,17 +12,6 @@ fn files(directory: &tempfile::TempDir, ending: &str) -> usize {
     names.filter(|name| name.as_ref().unwrap().path().to_string_lossy().ends_with(ending)).count()
 }
 
-/// Waits until a count is reached.
-async fn until(counter: &Counter, count: u64) {
-    let reached = async {
-        while counter.get() < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    let waited = tokio::time::timeout(20 * SECOND, reached).await;
-    assert!(waited.is_ok(), "{} of {count}", counter.get());
-}
-
 #[tokio::test]
 async fn an_outage_loses_nothing_and_a_restart_neither() {
     let log = CapturedLog::start();
@@ -104,6 +93,40 @@ async fn what_is_left_at_the_end_goes_to_the_spool() {
 }
 
 #[tokio::test]
+async fn what_the_disk_has_no_time_for_is_told() {
+    let log = CapturedLog::start();
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.always(Reply::Silence);
+    let rig = start(&[&server.url()], &with_spool(&directory, 5));
+    for number in 0..8 {
+        rig.destinations.offer(batch(number, 10));
+    }
+    server.wait_for(4).await;
+    // These two have left the queue.
+    assert!(rig.destinations.make_room() && rig.destinations.make_room());
+    let unsent = rig.destinations.finish(Duration::ZERO).await;
+    let [left] = &unsent.0[..] else { panic!("{unsent:?}") };
+    assert_eq!((left.batches, left.lost, left.spooled), (8, 80, 0));
+    assert_eq!(rig.counts(0), "shutdown=80");
+    let expect = "WARN Shutdown before everything was sent: one: 80 segments lost (8 batches)";
+    assert!(log.lines(&["WARN"]).contains(&expect.to_owned()), "{:?}", log.lines(&["WARN"]));
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_holds_on_to_a_share_of_the_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::open(directory.path().join("one"), 1 << 20).unwrap();
+    let one = batch(1, 5);
+    let spooling = Spooling::new(spool, 2 * one.memory_bytes());
+    for number in 0..2 {
+        assert!(spooling.leave(batch(number, 5)).is_ok());
+    }
+    assert!(!spooling.has_room());
+    assert!(spooling.leave(one).is_err());
+}
+
+#[tokio::test]
 async fn batches_pushed_out_go_to_the_spool() {
     let directory = tempfile::tempdir().unwrap();
     let server = FakeUpstream::start().await;
@@ -128,8 +151,7 @@ async fn batches_leave_memory_before_it_is_full() {
     let server = FakeUpstream::start().await;
     server.always(Reply::Held);
     let settings = SpoolSettings { directory: directory.path().to_owned(), most_bytes: 8 << 20 };
-    let memory = BufferMemory { megabytes: 3, control_group_megabytes: None };
-    let sending = Sending { spool: Some(settings), memory, ..sending(5) };
+    let sending = Sending { spool: Some(settings), memory_share: 2_100_000, ..sending(5) };
     let rig = start(&[&server.url()], &sending);
     let large = Arc::new(Batch::of(&[&"x".repeat(500_000)]));
     for on_the_way in 1..=4 {
@@ -139,14 +161,14 @@ async fn batches_leave_memory_before_it_is_full() {
     for _ in 0..5 {
         rig.destinations.offer(Arc::clone(&large));
     }
-    // Half of 3 MiB has room for three of them.
-    until(&rig.tallies[0].spooled, 2).await;
-    assert_eq!(rig.tallies[0].waiting.get(), 3);
+    // There is room for four of them.
+    until(&rig.tallies[0].spooled, 1).await;
+    assert_eq!(rig.tallies[0].waiting.get(), 4);
     server.always(Reply::ok());
     server.let_go();
     until(&rig.tallies[0].sent, 9).await;
     rig.destinations.finish(LONG).await;
-    assert_eq!(rig.counts(0), "sent=9 spooled=2 replayed=2");
+    assert_eq!(rig.counts(0), "sent=9 spooled=1 replayed=1");
 }
 
 #[tokio::test]
@@ -162,6 +184,27 @@ async fn wrong_credentials_keep_batches_and_bad_batches_go() {
     rig.destinations.finish(LONG).await;
     assert_eq!(rig.counts(0), "sent=2 spooled=2 replayed=2 send_failed=4 4xx=2");
     assert_eq!(files(&directory, ".json"), 0);
+}
+
+#[tokio::test]
+async fn answers_of_somebody_else_empty_no_spool_and_block_no_other_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = FakeUpstream::start().await;
+    server.always(Reply::body(404, "<html>no such route</html>"));
+    let rig = start(&[&server.url()], &with_spool(&directory, 2));
+    for number in 0..3 {
+        rig.destinations.offer(batch(number, number + 1));
+    }
+    until(&rig.tallies[0].spooled, 6).await;
+    // The files are tried, too, and stay.
+    server.wait_for(3 * 2 + 5).await;
+    assert_eq!(files(&directory, ".json"), 3);
+    // Only one of them is disliked from now on, and whichever it is, the others come through.
+    server.script([Reply::body(404, "<html>blocked</html>")]);
+    server.always(Reply::ok());
+    until(&rig.tallies[0].replayed, 6).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!((rig.tallies[0].sent.get(), rig.sent_and_lost(0)), (6, 6));
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ async fn room_is_made_where_most_waits() {
     for number in 4..7 {
         rig.destinations.offer(batch(number, 10));
     }
-    up.wait_for(7).await;
+    until(&rig.tallies[1].sent, 34).await;
     assert!(rig.destinations.make_room());
     assert!(rig.destinations.make_room());
     slow.always(Reply::ok());
@@ -91,10 +91,11 @@ async fn memory_of_a_shared_batch_comes_free_when_the_last_lets_go() {
     one.wait_for(4).await;
     two.wait_for(4).await;
     let shared = batch(9, 5);
-    rig.destinations.offer(Arc::clone(&shared));
-    assert_eq!(Arc::strong_count(&shared), 3);
-    assert!(rig.destinations.make_room() && rig.destinations.make_room());
-    assert_eq!(Arc::strong_count(&shared), 1);
+    let watched = Arc::downgrade(&shared);
+    rig.destinations.offer(shared);
+    assert_eq!(watched.strong_count(), 2);
+    assert!(rig.destinations.make_room());
+    assert_eq!(watched.strong_count(), 0);
     assert!(!rig.destinations.make_room());
     one.always(Reply::ok());
     two.always(Reply::ok());
@@ -105,4 +106,77 @@ async fn memory_of_a_shared_batch_comes_free_when_the_last_lets_go() {
         let both = "sent=4 queue_full=5".to_owned();
         (both.clone(), both)
     });
+}
+
+#[tokio::test]
+async fn what_another_one_sends_just_now_is_left_alone() {
+    let (stuck, busy) = (FakeUpstream::start().await, FakeUpstream::start().await);
+    stuck.always(Reply::Held);
+    let rig = start(&[&stuck.url(), &busy.url()], &sending(5));
+    for number in 0..4 {
+        rig.destinations.offer(batch(number, 1));
+    }
+    until(&rig.tallies[1].sent, 4).await;
+    busy.always(Reply::Held);
+    // Waits for the one, is on its way to the other: dropping it would free nothing.
+    rig.destinations.offer(batch(4, 1));
+    busy.wait_for(5).await;
+    assert!(!rig.destinations.make_room());
+    for each in [&stuck, &busy] {
+        each.always(Reply::ok());
+        each.let_go();
+    }
+    rig.destinations.finish(LONG).await;
+    assert_eq!((rig.counts(0), rig.counts(1)), ("sent=5".to_owned(), "sent=5".to_owned()));
+}
+
+/// The promise of several destinations, with the least memory there is and large documents.
+#[tokio::test]
+async fn one_that_hangs_costs_the_others_nothing() {
+    let check = async |stuck_ones: usize, has_spool: bool, first_is_well: bool| {
+        let directory = tempfile::tempdir().unwrap();
+        let (well, stuck) = (FakeUpstream::start().await, FakeUpstream::start().await);
+        stuck.always(Reply::Silence);
+        let mut urls = vec![stuck.url(); stuck_ones];
+        let place = if first_is_well { 0 } else { stuck_ones };
+        urls.insert(place, well.url());
+        let memory = Memory::shared(3 << 20, parts(urls.len(), has_spool));
+        let memory = Arc::new(memory);
+        let spool = has_spool
+            .then(|| SpoolSettings { directory: directory.path().to_owned(), most_bytes: 1 << 20 });
+        let memory_share = memory.share();
+        let sending = Sending { concurrency: 8, spool, memory_share, ..sending(5) };
+        let rig = start(&urls.iter().map(String::as_str).collect::<Vec<_>>(), &sending);
+        let mut builder = BatchBuilder::new(Arc::clone(&memory), false);
+        let document = vec![b'x'; 60_000];
+        let documents = 150;
+        let offer = |builder: &mut BatchBuilder| {
+            builder.finish().into_iter().for_each(|batch| rig.destinations.offer(Arc::new(batch)));
+        };
+        for number in 1..=documents {
+            loop {
+                match builder.add(&document) {
+                    Ok(()) => break,
+                    Err(Obstacle::BatchFull) => offer(&mut builder),
+                    Err(Obstacle::NoMemory) => assert!(rig.destinations.make_room(), "{number}"),
+                    Err(Obstacle::TooLarge) => panic!("{number}"),
+                }
+            }
+            if number % 3 == 0 {
+                // The one that is well keeps up.
+                offer(&mut builder);
+                until(&rig.tallies[place].sent, number).await;
+            }
+        }
+        rig.destinations.finish(Duration::from_millis(50)).await;
+        assert_eq!(rig.counts(place), format!("sent={documents}"));
+        let known = rig.accounted_for(&directory).await;
+        assert!(known.iter().all(|known| *known >= documents), "{known:?}");
+        assert!(has_spool || known.iter().all(|known| *known == documents), "{known:?}");
+    };
+    for has_spool in [false, true] {
+        check(1, has_spool, true).await;
+        check(1, has_spool, false).await;
+        check(2, has_spool, false).await;
+    }
 }
