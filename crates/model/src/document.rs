@@ -20,6 +20,7 @@ mod members;
 mod outline;
 mod parse;
 mod repair;
+mod scanner;
 mod split;
 mod views;
 

@@ -3,22 +3,15 @@
 //! A server looks at every document once to check it and to write its outline, which needs no
 //! raw members. Here the members are read straight into their types, and whatever is not as
 //! documents usually are (a member of another type, a repeated key, anything to be refused or
-//! mended) makes it give up: [`Document::parse`], which knows what all of that means, then reads
-//! the document anew. So there is one place that decides, and this one agrees with it on what
+//! mended) makes it give up (`None`): [`Document::parse`], which knows what all of that means, then
+//! reads the document anew. So there is one place that decides, and this one agrees with it on what
 //! both can read (a property test).
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::value::RawValue;
 
 use super::fields::Known;
-use super::parse::{
-    flags_of, is_annotation_key, is_annotation_text, is_name, is_object, is_origin,
-};
+use super::parse::{flags_of, is_annotation_key, is_annotation_text, is_name, is_origin};
+use super::scanner::Scanner;
 use super::{Aws, Document, Entity, EntityKind, Http, MAX_DOCUMENT_BYTES};
 use crate::{Annotation, AnnotationValue, Rejection, SegmentId, Timestamp, TraceId};
 
@@ -28,8 +21,9 @@ const USUAL_NESTING: usize = 32;
 const FEW_ANNOTATIONS: usize = 32;
 
 impl<'a> Document<'a> {
-    /// Parses one document as [`Document::parse`] does, but without its raw members, and so twice
-    /// as fast: enough for its outline, its summary and its part of the graph, not for showing it.
+    /// Parses one document as [`Document::parse`] does, but without its raw members, and so three
+    /// times as fast: enough for its outline, its summary and its part of the graph, not for showing
+    /// it.
     ///
     /// # Errors
     /// As [`Document::parse`].
@@ -43,327 +37,184 @@ fn read_usual(bytes: &[u8]) -> Option<Document<'_>> {
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return None;
     }
-    let mut deserializer = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
-    // Its limit counts objects and arrays; ours counts subsegments.
-    deserializer.disable_recursion_limit();
+    let mut scanner = Scanner::new(std::str::from_utf8(bytes).ok()?);
     let mut entities = Vec::with_capacity(4);
-    let subsegment = Subsegment { entities: &mut entities, depth: 0 };
-    let trace_id = subsegment.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
+    let trace_id = read_subsegment(&mut scanner, &mut entities, 0)?;
+    scanner.end()?;
     Some(Document { trace_id: trace_id?, entities })
-}
-
-/// Gives up; nobody sees the message.
-fn unusual<E: Error>() -> E {
-    E::custom("unusual")
 }
 
 /// Reads a (sub)segment with so many around it, and all in it. Gives the id of its trace, which
 /// only the outermost needs.
-struct Subsegment<'l, 'a> {
-    entities: &'l mut Vec<Entity<'a>>,
+fn read_subsegment<'a>(
+    scanner: &mut Scanner<'a>,
+    entities: &mut Vec<Entity<'a>>,
     depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Subsegment<'_, 'de> {
-    type Value = Option<TraceId>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self.depth > USUAL_NESTING {
-            return Err(unusual());
-        }
-        deserializer.deserialize_map(self)
+) -> Option<Option<TraceId>> {
+    if depth > USUAL_NESTING {
+        return None;
     }
-}
-
-impl<'de> Visitor<'de> for Subsegment<'_, 'de> {
-    type Value = Option<TraceId>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a (sub)segment as a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let place = self.entities.len();
-        let (mut seen, mut unknown) = (0_u32, Vec::new());
-        let (mut id, mut trace_id, mut parent_id, mut name) = (None, None, None, None);
-        let (mut start, mut end, mut kind) = (None, None, None);
-        let (mut error, mut throttle, mut fault) = (None, None, None);
-        let (mut namespace, mut origin, mut user, mut resource_arn) = (None, None, None, None);
-        let (mut http, mut aws) = (Http::default(), Aws::default());
-        let (mut has_sql, mut annotations, mut size) = (false, Vec::new(), 0);
-        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
-            let Some(known) = Known::of(key.as_bytes()) else {
-                if unknown.contains(&key) {
-                    return Err(unusual());
-                }
-                if key == "subsegments" {
-                    let (entities, depth) = (&mut *self.entities, self.depth + 1);
-                    map.next_value_seed(Subsegments { entities, depth })?;
-                } else {
-                    size += key.len() + map.next_value::<&RawValue>()?.get().len();
-                }
-                unknown.push(key);
-                continue;
-            };
-            if seen & known.bit() != 0 {
-                return Err(unusual());
+    let place = entities.len();
+    let (mut seen, mut unknown) = (0_u32, Vec::new());
+    let (mut id, mut trace_id, mut parent_id, mut name) = (None, None, None, None);
+    let (mut start, mut end, mut kind) = (None, None, None);
+    let (mut error, mut throttle, mut fault) = (None, None, None);
+    let (mut namespace, mut origin, mut user, mut resource_arn) = (None, None, None, None);
+    let (mut http, mut aws) = (Http::default(), Aws::default());
+    let (mut has_sql, mut annotations, mut size) = (false, Vec::new(), 0);
+    scanner.object(|scanner, key| {
+        let Some(known) = Known::of(key.as_bytes()) else {
+            if unknown.contains(&key) {
+                return None;
             }
-            seen |= known.bit();
-            match known {
-                Known::Id => id = text(&mut map)?,
-                Known::TraceId => trace_id = text(&mut map)?,
-                Known::ParentId => parent_id = text(&mut map)?,
-                Known::Name => name = text(&mut map)?,
-                Known::StartTime => start = map.next_value::<Option<f64>>()?,
-                Known::EndTime => end = map.next_value::<Option<f64>>()?,
-                Known::InProgress => drop(map.next_value::<IgnoredAny>()?),
-                Known::Type => kind = text(&mut map)?,
-                Known::Error => error = map.next_value::<Option<bool>>()?,
-                Known::Throttle => throttle = map.next_value::<Option<bool>>()?,
-                Known::Fault => fault = map.next_value::<Option<bool>>()?,
-                Known::Namespace => namespace = text(&mut map)?,
-                Known::Origin => origin = text(&mut map)?,
-                Known::User => user = text(&mut map)?,
-                Known::ResourceArn => resource_arn = text(&mut map)?,
-                Known::Http => map.next_value_seed(Object(HttpBlock(&mut http)))?,
-                Known::Aws => map.next_value_seed(Object(AwsBlock(&mut aws)))?,
-                Known::Annotations => map.next_value_seed(Object(Annotations(&mut annotations)))?,
-                Known::Cause | Known::Metadata | Known::Service | Known::Sql => {
-                    let raw = map.next_value::<&RawValue>()?;
-                    size += known.name().len() + raw.get().len();
-                    has_sql |= known == Known::Sql && is_object(raw);
-                }
+            if key == "subsegments" {
+                scanner.array(|scanner| {
+                    read_subsegment(scanner, entities, depth + 1)?;
+                    Some(())
+                })?;
+            } else {
+                size += key.len() + scanner.value()?.len();
+            }
+            unknown.push(key);
+            return Some(());
+        };
+        if seen & known.bit() != 0 {
+            return None;
+        }
+        seen |= known.bit();
+        match known {
+            Known::Id => id = text(scanner)?,
+            Known::TraceId => trace_id = text(scanner)?,
+            Known::ParentId => parent_id = text(scanner)?,
+            Known::Name => name = text(scanner)?,
+            Known::StartTime => start = unless_null(scanner, Scanner::number)?,
+            Known::EndTime => end = unless_null(scanner, Scanner::number)?,
+            Known::InProgress => drop(scanner.value()?),
+            Known::Type => kind = text(scanner)?,
+            Known::Error => error = unless_null(scanner, Scanner::boolean)?,
+            Known::Throttle => throttle = unless_null(scanner, Scanner::boolean)?,
+            Known::Fault => fault = unless_null(scanner, Scanner::boolean)?,
+            Known::Namespace => namespace = text(scanner)?,
+            Known::Origin => origin = text(scanner)?,
+            Known::User => user = text(scanner)?,
+            Known::ResourceArn => resource_arn = text(scanner)?,
+            Known::Http => read_http(scanner, &mut http)?,
+            Known::Aws => read_aws(scanner, &mut aws)?,
+            Known::Annotations => read_annotations(scanner, &mut annotations)?,
+            Known::Cause | Known::Metadata | Known::Service | Known::Sql => {
+                let value = scanner.value()?;
+                size += known.name().len() + value.len();
+                has_sql |= known == Known::Sql && value.starts_with('{');
             }
         }
-        let is_outermost = self.depth == 0;
-        let kind = match kind.as_deref() {
-            Some("subsegment") => EntityKind::Subsegment,
-            _ if is_outermost => EntityKind::Segment,
-            _ => EntityKind::Subsegment,
-        };
-        let parent_id = match parent_id {
-            // Who holds it counts, whatever it names.
-            _ if !is_outermost => None,
-            Some(parent_id) => Some(parent_id.parse().map_err(|_| unusual())?),
-            None if kind == EntityKind::Segment => None,
-            None => return Err(unusual()),
-        };
-        let id: SegmentId = id.ok_or_else(unusual)?.parse().map_err(|_| unusual())?;
-        let end = match end {
-            Some(end) => Some(Timestamp::from_seconds(end).ok_or_else(unusual)?),
-            None => None,
-        };
-        let flags = flags_of(error, throttle, fault, http.status);
-        let mut entity = Entity {
-            id,
-            kind,
-            parent_id,
-            name: name.filter(|name| is_name(name, kind)).ok_or_else(unusual)?,
-            start: start.and_then(Timestamp::from_seconds).ok_or_else(unusual)?,
-            end,
-            flags,
-            namespace,
-            origin: origin.filter(|origin| is_origin(origin)),
-            user,
-            resource_arn,
-            http,
-            aws,
-            has_sql,
-            annotations,
-            members: Vec::new(),
-            size: 0,
-        };
-        entity.size = entity.size_with(size);
-        // What it holds was read before it was complete, and waits for its parent.
-        let held = self.entities.get_mut(place..).unwrap_or_default();
-        let orphans = held.iter_mut().filter(|held| held.parent_id.is_none());
-        orphans.for_each(|held| held.parent_id = Some(id));
-        self.entities.insert(place, entity);
-        match trace_id {
-            Some(trace_id) if is_outermost => {
-                let trace_id = TraceId::parse_xray(&trace_id).map_err(|_| unusual())?;
-                if trace_id == TraceId::NOOP { Err(unusual()) } else { Ok(Some(trace_id)) }
-            }
-            _ => Ok(None),
+        Some(())
+    })?;
+    let is_outermost = depth == 0;
+    let kind = match kind.as_deref() {
+        Some("subsegment") => EntityKind::Subsegment,
+        _ if is_outermost => EntityKind::Segment,
+        _ => EntityKind::Subsegment,
+    };
+    let parent_id = match parent_id {
+        // Who holds it counts, whatever it names.
+        _ if !is_outermost => None,
+        Some(parent_id) => Some(parent_id.parse().ok()?),
+        None if kind == EntityKind::Segment => None,
+        None => return None,
+    };
+    let id: SegmentId = id?.parse().ok()?;
+    let end = match end {
+        Some(end) => Some(Timestamp::from_seconds(end)?),
+        None => None,
+    };
+    let flags = flags_of(error, throttle, fault, http.status);
+    let mut entity = Entity {
+        id,
+        kind,
+        parent_id,
+        name: name.filter(|name| is_name(name, kind))?,
+        start: Timestamp::from_seconds(start?)?,
+        end,
+        flags,
+        namespace,
+        origin: origin.filter(|origin| is_origin(origin)),
+        user,
+        resource_arn,
+        http,
+        aws,
+        has_sql,
+        annotations,
+        members: Vec::new(),
+        size: 0,
+    };
+    entity.size = entity.size_with(size);
+    // What it holds was read before it was complete, and waits for its parent.
+    let held = entities.get_mut(place..).unwrap_or_default();
+    let orphans = held.iter_mut().filter(|held| held.parent_id.is_none());
+    orphans.for_each(|held| held.parent_id = Some(id));
+    entities.insert(place, entity);
+    match trace_id {
+        Some(trace_id) if is_outermost => {
+            let trace_id = TraceId::parse_xray(&trace_id).ok()?;
+            (trace_id != TraceId::NOOP).then_some(Some(trace_id))
         }
+        _ => Some(None),
     }
 }
 
-/// Reads the value of `subsegments`: an array or `null`.
-struct Subsegments<'l, 'a> {
-    entities: &'l mut Vec<Entity<'a>>,
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Subsegments<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Subsegments<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of subsegments")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let depth = self.depth;
-        while elements.next_element_seed(Subsegment { entities: self.entities, depth })?.is_some() {
-        }
-        Ok(())
-    }
+/// A value; none for `null`.
+fn unless_null<'a, T>(
+    scanner: &mut Scanner<'a>,
+    read: impl FnOnce(&mut Scanner<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    if scanner.null()? { Some(None) } else { read(scanner).map(Some) }
 }
 
 /// A text; none for `null`.
-fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    map.next_value::<OptionalText<'de>>().map(|text| text.0)
+fn text<'a>(scanner: &mut Scanner<'a>) -> Option<Option<Cow<'a, str>>> {
+    unless_null(scanner, Scanner::string)
 }
 
-/// A key.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let key = deserializer.deserialize_str(TextVisitor)?;
-        Ok(Key(key.unwrap_or_default()))
-    }
+/// Reads the members of an object, and nothing where there is `null`.
+fn members<'a>(
+    scanner: &mut Scanner<'a>,
+    member: impl FnMut(&mut Scanner<'a>, Cow<'a, str>) -> Option<()>,
+) -> Option<()> {
+    unless_null(scanner, |scanner| scanner.object(member)).map(drop)
 }
 
-struct OptionalText<'a>(Option<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for OptionalText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_option(TextVisitor).map(OptionalText)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-}
-
-/// Something that an object makes, member by member.
-trait Block<'de> {
-    /// Reads the value that belongs to the key.
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error>;
-}
-
-/// Reads an object into a block, and nothing where there is `null`.
-struct Object<B>(B);
-
-impl<'de, B: Block<'de>> DeserializeSeed<'de> for Object<B> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de, B: Block<'de>> Visitor<'de> for Object<B> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_none<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
-            self.0.read(key, &mut map)?;
+fn read_http<'a>(scanner: &mut Scanner<'a>, http: &mut Http<'a>) -> Option<()> {
+    members(scanner, |scanner, key| match &*key {
+        "request" => {
+            *http = Http { status: http.status, ..Http::default() };
+            members(scanner, |scanner, key| {
+                let text_of = match &*key {
+                    "method" => &mut http.method,
+                    "url" => &mut http.url,
+                    "user_agent" => &mut http.user_agent,
+                    "client_ip" => &mut http.client_ip,
+                    _ => return scanner.value().map(drop),
+                };
+                *text_of = text(scanner)?;
+                Some(())
+            })
         }
-        Ok(())
-    }
-}
-
-fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
-    map.next_value::<IgnoredAny>().map(drop)
-}
-
-struct HttpBlock<'v, 'a>(&'v mut Http<'a>);
-
-impl<'de> Block<'de> for HttpBlock<'_, 'de> {
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        match &*key {
-            "request" => {
-                *self.0 = Http { status: self.0.status, ..Http::default() };
-                map.next_value_seed(Object(RequestBlock(self.0)))
-            }
-            "response" => {
-                self.0.status = None;
-                map.next_value_seed(Object(ResponseBlock(&mut self.0.status)))
-            }
-            _ => ignore(map),
+        "response" => {
+            http.status = None;
+            members(scanner, |scanner, key| {
+                if key != "status" {
+                    return scanner.value().map(drop);
+                }
+                http.status = unless_null(scanner, Scanner::integer)?;
+                Some(())
+            })
         }
-    }
+        _ => scanner.value().map(drop),
+    })
 }
 
-struct RequestBlock<'v, 'a>(&'v mut Http<'a>);
-
-impl<'de> Block<'de> for RequestBlock<'_, 'de> {
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        let Http { method, url, user_agent, client_ip, .. } = self.0;
-        let text_of = match &*key {
-            "method" => method,
-            "url" => url,
-            "user_agent" => user_agent,
-            "client_ip" => client_ip,
-            _ => return ignore(map),
-        };
-        *text_of = text(map)?;
-        Ok(())
-    }
-}
-
-struct ResponseBlock<'v>(&'v mut Option<i64>);
-
-impl<'de> Block<'de> for ResponseBlock<'_> {
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        if key != "status" {
-            return ignore(map);
-        }
-        *self.0 = map.next_value()?;
-        Ok(())
-    }
-}
-
-struct AwsBlock<'v, 'a>(&'v mut Aws<'a>);
-
-impl<'de> Block<'de> for AwsBlock<'_, 'de> {
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        let aws = &mut *self.0;
+fn read_aws<'a>(scanner: &mut Scanner<'a>, aws: &mut Aws<'a>) -> Option<()> {
+    members(scanner, |scanner, key| {
         let text_of = match &*key {
             "account_id" => &mut aws.account_id,
             "operation" => &mut aws.operation,
@@ -373,91 +224,48 @@ impl<'de> Block<'de> for AwsBlock<'_, 'de> {
             "function_name" => &mut aws.function_name,
             "topic_arn" => &mut aws.topic_arn,
             // Which of the names of tables counts, `parse` knows.
-            "table_names" => return Err(unusual()),
+            "table_names" => return None,
             "ec2" => {
                 (aws.instance_id, aws.availability_zone) = (None, None);
-                return map.next_value_seed(Object(Ec2Block(aws)));
+                return members(scanner, |scanner, key| {
+                    let text_of = match &*key {
+                        "instance_id" => &mut aws.instance_id,
+                        "availability_zone" => &mut aws.availability_zone,
+                        _ => return scanner.value().map(drop),
+                    };
+                    *text_of = text(scanner)?;
+                    Some(())
+                });
             }
-            _ => return ignore(map),
+            _ => return scanner.value().map(drop),
         };
-        *text_of = text(map)?;
-        Ok(())
-    }
+        *text_of = text(scanner)?;
+        Some(())
+    })
 }
 
-struct Ec2Block<'v, 'a>(&'v mut Aws<'a>);
-
-impl<'de> Block<'de> for Ec2Block<'_, 'de> {
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        let text_of = match &*key {
-            "instance_id" => &mut self.0.instance_id,
-            "availability_zone" => &mut self.0.availability_zone,
-            _ => return ignore(map),
-        };
-        *text_of = text(map)?;
-        Ok(())
-    }
-}
-
-struct Annotations<'v, 'a>(&'v mut Vec<Annotation<'a>>);
-
-impl<'de> Block<'de> for Annotations<'_, 'de> {
-    fn read<A: MapAccess<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+fn read_annotations<'a>(
+    scanner: &mut Scanner<'a>,
+    annotations: &mut Vec<Annotation<'a>>,
+) -> Option<()> {
+    members(scanner, |scanner, key| {
         if !is_annotation_key(&key) {
-            return ignore(map);
+            return scanner.value().map(drop);
         }
-        if self.0.len() == FEW_ANNOTATIONS || self.0.iter().any(|known| known.key == key) {
-            return Err(unusual());
-        }
-        let Value(value) = map.next_value()?;
-        self.0.push(Annotation { key, value });
-        Ok(())
-    }
-}
-
-/// The value of an annotation.
-struct Value<'a>(AnnotationValue<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor).map(Value)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = AnnotationValue<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, number or boolean")
-    }
-
-    fn visit_bool<E: Error>(self, truth: bool) -> Result<Self::Value, E> {
-        Ok(AnnotationValue::Boolean(truth))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(AnnotationValue::Number(number as f64))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(AnnotationValue::Number(number as f64))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(AnnotationValue::Number(number))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        let is_usual = is_annotation_text(text);
-        if is_usual { Ok(AnnotationValue::String(text.into())) } else { Err(unusual()) }
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let is_usual = is_annotation_text(text);
-        if is_usual { Ok(AnnotationValue::String(text.to_owned().into())) } else { Err(unusual()) }
-    }
+        let is_usual =
+            annotations.len() < FEW_ANNOTATIONS && annotations.iter().all(|known| known.key != key);
+        let value = match scanner.peek()? {
+            _ if !is_usual => return None,
+            b'"' => {
+                let text = scanner.string()?;
+                AnnotationValue::String(Some(text).filter(|text| is_annotation_text(text))?)
+            }
+            b't' | b'f' => AnnotationValue::Boolean(scanner.boolean()?),
+            _ => AnnotationValue::Number(scanner.number()?),
+        };
+        annotations.push(Annotation { key, value });
+        Some(())
+    })
 }
 
 #[cfg(test)]

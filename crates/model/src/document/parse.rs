@@ -126,7 +126,7 @@ fn read_entity<'a>(
     Ok(entity)
 }
 
-pub(super) fn is_object(raw: &RawValue) -> bool {
+fn is_object(raw: &RawValue) -> bool {
     raw.get().starts_with('{')
 }
 
