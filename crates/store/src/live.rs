@@ -112,11 +112,6 @@ impl Live {
         Ok(found)
     }
 
-    /// Whether something of the trace may have settled: `false` is certain. Reads nothing.
-    pub(crate) fn may_contain(&self, id: TraceId) -> bool {
-        self.files.iter().any(|live| live.file.may_contain(id))
-    }
-
     /// One page of summaries, of these files and the open traces.
     ///
     /// # Errors

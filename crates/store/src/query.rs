@@ -55,9 +55,9 @@ pub(crate) fn summaries(
     state: &State,
     query: &SummaryQuery<'_>,
 ) -> Result<SummaryPage, StoreError> {
-    let _scanning = state.scan_threads.enter();
     within_gate(state, || {
-        let view = View::of(state);
+        let _scanning = state.scan_threads.enter();
+        let view = View::of(state)?;
         let open = OpenPage::new(state, &view, query)?;
         let page = view.live.find_page(query, &open, &state.scan_threads);
         open.into_trouble().map_or(Ok(()), Err)?;
@@ -75,10 +75,12 @@ pub(crate) fn service_graphs(
     let mut graphs = BTreeMap::new();
     if range.start <= last {
         let steps = Steps::new(range.start.minute()..=last.minute(), query.step);
-        let _scanning = state.scan_threads.enter();
-        graphs = within_gate(state, || match query.traces {
-            None => graph::service_graphs(state, &steps),
-            Some(filter) => filtered_graph::service_graphs(state, &steps, filter),
+        graphs = within_gate(state, || {
+            let _scanning = state.scan_threads.enter();
+            match query.traces {
+                None => graph::service_graphs(state, &steps),
+                Some(filter) => filtered_graph::service_graphs(state, &steps, filter),
+            }
         })?;
     }
     if query.step.is_none() {

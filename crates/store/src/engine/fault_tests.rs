@@ -16,6 +16,7 @@ use crate::log::AppendFile;
 use crate::{Cursor, ReceivedDocument, TimeRange, TimeRangeType};
 
 mod any_call;
+mod queries;
 mod settled_files;
 
 /// How long a broken store is waited for, so that its test fails and does not hang.

@@ -35,7 +35,7 @@ pub(super) fn service_graphs(
     steps: &Steps,
     filter: &TraceFilter<'_>,
 ) -> Result<BTreeMap<i64, ServiceGraph>, Trouble> {
-    let view = View::of(state);
+    let view = View::of(state)?;
     let mut found = Found::default();
     let parts: Vec<&[ViewedTrace]> = view.traces.chunks(OPEN_AT_ONCE).collect();
     let look = |part: &&[ViewedTrace]| look_at_open(state, &view, part, filter.conditions);

@@ -198,7 +198,7 @@ fn sum_parts(
     mut traces: Vec<ViewedTrace>,
     names: &mut Names,
 ) -> Result<BTreeMap<u64, Arc<PartSum>>, Trouble> {
-    state.open.set_pasts(&find_pasts(&mut traces, live));
+    state.open.set_pasts(&find_pasts(&mut traces, live)?);
     let mut by_part: BTreeMap<u64, Vec<ViewedTrace>> = BTreeMap::new();
     for trace in traces {
         by_part.entry(trace.incarnation() / CHANGES_PER_PART).or_default().push(trace);

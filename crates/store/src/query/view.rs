@@ -36,7 +36,10 @@ pub(crate) struct ViewedTrace {
 
 impl View {
     /// What there is to see now.
-    pub(crate) fn of(state: &State) -> Self {
+    ///
+    /// # Errors
+    /// When a settled file cannot be read.
+    pub(crate) fn of(state: &State) -> Result<Self, Trouble> {
         let mut view = Self { traces: Vec::new(), live: state.live() };
         for _ in 0..MOST_LOOKS {
             view.traces.clear();
@@ -47,31 +50,42 @@ impl View {
             let generation = view.live.generation();
             view.live = state.live();
             if view.live.generation() == generation {
-                view.find_pasts(state);
-                return view;
+                view.find_pasts(state)?;
+                return Ok(view);
             }
         }
         // What was known of a trace may be from before it settled, as a file tells that has come.
         view.traces.iter_mut().for_each(|trace| trace.past = Past::Unknown);
-        view.find_pasts(state);
-        view
+        view.find_pasts(state)?;
+        Ok(view)
     }
 
     /// Finds out which of the traces have settled before, where that is unknown.
-    fn find_pasts(&mut self, state: &State) {
-        let pasts = find_pasts(&mut self.traces, &self.live);
+    fn find_pasts(&mut self, state: &State) -> Result<(), Trouble> {
+        let pasts = find_pasts(&mut self.traces, &self.live)?;
         state.open.set_pasts(&pasts);
+        Ok(())
     }
 }
 
 /// Finds out which of the traces have settled before, where that is unknown; what was found.
-pub(crate) fn find_pasts(traces: &mut [ViewedTrace], live: &Live) -> Vec<(TraceId, u64, Past)> {
+///
+/// Of ids that tell no time, the filters of many files let a good part through. So the files
+/// themselves are asked then, once for each open trace: whatever is kept of one that has settled
+/// must be made anew when others settle.
+///
+/// # Errors
+/// When a settled file cannot be read.
+pub(crate) fn find_pasts(
+    traces: &mut [ViewedTrace],
+    live: &Live,
+) -> Result<Vec<(TraceId, u64, Past)>, Trouble> {
     let unknown = traces.iter_mut().filter(|trace| trace.past == Past::Unknown);
     unknown
         .map(|trace| {
-            let has_settled = live.may_contain(trace.id);
+            let has_settled = live.find(trace.id)?.is_some();
             trace.past = if has_settled { Past::Something } else { Past::Nothing };
-            (trace.id, trace.incarnation, trace.past)
+            Ok((trace.id, trace.incarnation, trace.past))
         })
         .collect()
 }

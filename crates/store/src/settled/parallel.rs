@@ -36,6 +36,12 @@ impl ScanThreads {
         Scanning(self)
     }
 
+    /// How many there are now.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
     /// Counts a second thread, if there is a processor for it.
     fn try_enter(&self) -> Option<Scanning<'_>> {
         let add = |running| (running < self.most).then_some(running + 1);

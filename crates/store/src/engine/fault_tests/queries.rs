@@ -1,0 +1,64 @@
+//! What queries do when they must wait, and what they find out about open traces.
+
+use super::*;
+use crate::open::Past;
+use crate::replacing;
+use crate::settled::SettledError;
+
+#[test]
+fn a_query_that_waits_takes_no_thread_from_those_that_scan() {
+    let fixture = Fixture::new(|_| {});
+    fixture.append(1).unwrap();
+    fixture.store.settle().unwrap();
+    let state = &fixture.store.state;
+    let file = state.live().files().first().unwrap().file.clone();
+    let damage = SettledError::Io {
+        action: "read",
+        path: file.path().to_owned(),
+        cause: Arc::new(io::Error::other("the file is gone")),
+    };
+    replacing::lose(state, &mut lock(&state.derived), &damage);
+    // The query reads the log again, and waits for the disk before it looks at anything.
+    fixture.switches.shut_gate();
+    thread::scope(|scope| {
+        let query = scope.spawn(|| counted(&fixture.store));
+        fixture.switches.wait_at_gate();
+        let scanning = state.scan_threads.running();
+        fixture.switches.open_gate();
+        assert_eq!((scanning, query.join().unwrap()), (0, (1, 1)));
+    });
+    assert_eq!(state.scan_threads.running(), 0);
+}
+
+#[test]
+fn a_trace_that_only_seems_to_have_settled_has_no_past() {
+    let check = |query: fn(&EmbeddedStore)| {
+        let fixture = Fixture::new(|_| {});
+        (1..=250).for_each(|trace| fixture.append(trace).unwrap());
+        fixture.store.settle().unwrap();
+        let state = &fixture.store.state;
+        let seems_settled = |id| state.live().files().iter().any(|live| live.file.may_contain(id));
+        let seeming = (1..1_000_000).map(absent).find(|id| seems_settled(*id)).unwrap();
+        append(&fixture.store, vec![document_of(seeming), document(7, 2)]).unwrap();
+        let past = |id| state.open.get(id).unwrap().past();
+        assert_eq!((past(seeming), past(id(7))), (Past::Unknown, Past::Unknown));
+        query(&fixture.store);
+        assert_eq!((past(seeming), past(id(7))), (Past::Nothing, Past::Something));
+    };
+    check(|store| assert_eq!(traces(store).len(), 251));
+    check(|store| assert_eq!(counted(store), (252, 252)));
+}
+
+/// One of many ids that no other document has.
+fn absent(number: u32) -> TraceId {
+    let mut bytes = id(0).to_bytes();
+    bytes[8..12].copy_from_slice(&number.to_be_bytes());
+    TraceId::from_bytes(bytes)
+}
+
+fn document_of(trace_id: TraceId) -> NewDocument {
+    let ReceivedDocument { received, bytes, .. } = received(1, 1);
+    let text = String::from_utf8(bytes).unwrap();
+    let text = text.replace(&id(1).to_string(), &trace_id.to_string());
+    NewDocument::parse(text.into_bytes(), received).unwrap()
+}
