@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use crate::{Flags, Micros, ServiceId, Timestamp};
 
+mod links;
 mod rollups;
 mod statistics;
 
+pub use links::{LinkStatistics, LinkedEdges};
 pub use rollups::{GraphSum, Rollups};
 pub use statistics::{EdgeStatistics, NodeStatistics, RequestStatistics};
 

@@ -32,8 +32,8 @@ pub use document::{
     MAX_NESTING, split_documents,
 };
 pub use graph::{
-    AlikeRequests, EdgeObservation, EdgeStatistics, GraphSum, NodeObservation, NodeStatistics,
-    Outcome, RequestStatistics, Rollups, ServiceGraph, TraceGraph,
+    AlikeRequests, EdgeObservation, EdgeStatistics, GraphSum, LinkStatistics, LinkedEdges,
+    NodeObservation, NodeStatistics, Outcome, RequestStatistics, Rollups, ServiceGraph, TraceGraph,
 };
 pub use histogram::Histogram;
 pub use id::{IdError, SegmentId, TraceId};

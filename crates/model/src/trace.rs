@@ -53,6 +53,17 @@ impl Trace<'_> {
             .map(|(index, node)| (node.entity.id, render::document(self, index)))
     }
 
+    /// The processed form of a segment and all its subsegments as documents of their own, which
+    /// together say what one of [`Trace::segments`] says: for readers with a limit for a document.
+    /// `segment` is an index into `nodes`.
+    pub fn independent_documents(
+        &self,
+        segment: usize,
+    ) -> impl Iterator<Item = (SegmentId, String)> + '_ {
+        let parts = self.nodes.iter().filter(move |node| node.segment == segment);
+        parts.map(|node| (node.entity.id, render::independent(self, node)))
+    }
+
     /// The processed form of one segment or subsegment without its subsegments. Where a segment
     /// and a subsegment share the id, the segment is meant.
     pub fn entity_document(&self, id: SegmentId) -> Option<String> {

@@ -13,7 +13,7 @@ pub(super) fn document(trace: &Trace<'_>, index: usize) -> String {
         match step {
             Step::Open(index) => {
                 let Some(node) = trace.nodes.get(index) else { continue };
-                open_object(trace, node, &mut out);
+                open_object(trace, node, is_top(trace, node), &mut out);
                 open.push(Step::Text("}"));
                 let held = held_subsegments(trace, node);
                 if held.is_empty() {
@@ -36,10 +36,24 @@ pub(super) fn document(trace: &Trace<'_>, index: usize) -> String {
 
 /// The document of one node without subsegments.
 pub(super) fn entity(trace: &Trace<'_>, node: &TraceNode<'_>) -> String {
+    alone(trace, node, is_top(trace, node))
+}
+
+/// The same as a document that can stand by itself: a subsegment becomes an independent one.
+pub(super) fn independent(trace: &Trace<'_>, node: &TraceNode<'_>) -> String {
+    alone(trace, node, true)
+}
+
+fn alone(trace: &Trace<'_>, node: &TraceNode<'_>, is_independent: bool) -> String {
     let mut out = String::with_capacity(512);
-    open_object(trace, node, &mut out);
+    open_object(trace, node, is_independent, &mut out);
     out.push('}');
     out
+}
+
+/// Whether a node is a document of its own in BatchGetTraces.
+fn is_top(trace: &Trace<'_>, node: &TraceNode<'_>) -> bool {
+    trace.nodes.get(node.segment).is_some_and(|top| std::ptr::eq(top, node))
 }
 
 enum Step {
@@ -56,24 +70,27 @@ fn held_subsegments(trace: &Trace<'_>, node: &TraceNode<'_>) -> Vec<usize> {
     node.children.iter().copied().filter(is_held).collect()
 }
 
-/// Writes `{` and all members but subsegments. The order of the first ones is the service's.
-fn open_object(trace: &Trace<'_>, node: &TraceNode<'_>, out: &mut String) {
+/// Writes `{` and all members but subsegments. The order of the first ones is the service's. An
+/// independent document names its trace and its parent, an independent subsegment its type.
+fn open_object(trace: &Trace<'_>, node: &TraceNode<'_>, is_independent: bool, out: &mut String) {
     let entity = &node.entity;
     out.push_str("{\"id\":\"");
     out.push_str(&entity.id.to_string());
     out.push_str("\",\"name\":");
     write_string(out, &entity.name);
     write_time(out, "start_time", entity.start);
-    let is_top = trace.nodes.get(node.segment).is_some_and(|top| std::ptr::eq(top, node));
-    if is_top {
+    if is_independent {
         write_text(out, "trace_id", &trace.id.to_string());
     }
     match entity.end {
         Some(end) => write_time(out, "end_time", end),
         None => out.push_str(",\"in_progress\":true"),
     }
-    if let (true, Some(parent_id)) = (is_top, entity.parent_id) {
+    if let (true, Some(parent_id)) = (is_independent, entity.parent_id) {
         write_text(out, "parent_id", &parent_id.to_string());
+    }
+    if is_independent && entity.kind == EntityKind::Subsegment {
+        write_text(out, "type", "subsegment");
     }
     if node.is_inferred {
         out.push_str(",\"inferred\":true");
@@ -89,8 +106,8 @@ fn write_members(out: &mut String, node: &TraceNode<'_>) {
         write_text(out, "origin", origin);
     }
     for (key, value) in &entity.members {
-        // A subsegment that stands in its segment needs no type; one on its own keeps it.
-        if key == "type" && node.parent.is_some() {
+        // Written above where it is needed; a subsegment that stands in its segment needs none.
+        if key == "type" && entity.kind == EntityKind::Subsegment {
             continue;
         }
         out.push(',');
