@@ -33,6 +33,15 @@ pub enum PageToken {
         /// while it stays.
         nodes: u64,
     },
+    /// In the documents of retrieved traces: at this document of this trace.
+    AtDocument {
+        /// The trace, by its place in the retrieval.
+        trace: u32,
+        /// The document, by its place in the trace.
+        document: u32,
+        /// Documents of the trace: places of two pages belong together only while it stays.
+        documents: u32,
+    },
 }
 
 /// Why a token was refused.
@@ -60,6 +69,11 @@ impl PageToken {
             PageToken::AtService { reference_id, nodes } => {
                 bytes.extend(reference_id.to_be_bytes());
                 bytes.extend(nodes.to_be_bytes());
+            }
+            PageToken::AtDocument { trace, document, documents } => {
+                bytes.extend(trace.to_be_bytes());
+                bytes.extend(document.to_be_bytes());
+                bytes.extend(documents.to_be_bytes());
             }
         }
         URL_SAFE_NO_PAD.encode(bytes)
@@ -96,6 +110,11 @@ impl PageToken {
                 reference_id: u32::from_be_bytes(take(&mut rest)?),
                 nodes: u64::from_be_bytes(take(&mut rest)?),
             },
+            b'd' => PageToken::AtDocument {
+                trace: u32::from_be_bytes(take(&mut rest)?),
+                document: u32::from_be_bytes(take(&mut rest)?),
+                documents: u32::from_be_bytes(take(&mut rest)?),
+            },
             _ => return Err(PageTokenFault::Unknown),
         };
         if !rest.is_empty() {
@@ -111,6 +130,7 @@ impl PageToken {
         match self {
             PageToken::AfterTrace { .. } => b't',
             PageToken::AtService { .. } => b's',
+            PageToken::AtDocument { .. } => b'd',
         }
     }
 }
@@ -187,7 +207,9 @@ mod tests {
 
     #[test]
     fn tokens_come_back_as_they_were() {
-        for token in [after_trace(), PageToken::AtService { reference_id: 1000, nodes: u64::MAX }] {
+        let at_service = PageToken::AtService { reference_id: 1000, nodes: u64::MAX };
+        let at_document = PageToken::AtDocument { trace: 99, document: 100, documents: u32::MAX };
+        for token in [after_trace(), at_service, at_document] {
             let text = token.encode(77);
             assert!(text.len() <= MAX_TOKEN_CHARACTERS, "{text}");
             assert_eq!(PageToken::read(Some(&text), 77), Ok(Some(token)));

@@ -5,6 +5,7 @@
 //! of the operation that misses it.
 
 mod graph;
+mod retrieval;
 mod root_cause;
 mod sampling;
 mod summary;
@@ -14,7 +15,13 @@ mod traces;
 pub use graph::{
     Alias, Edge, ErrorStatistics, FaultStatistics, GetServiceGraphReply, GetServiceGraphRequest,
     GetTraceGraphReply, GetTraceGraphRequest, HistogramEntry, NodeFigures, Service, Statistics,
-    graph_services,
+    graph_services, linked_graph_services,
+};
+pub use retrieval::{
+    CancelTraceRetrievalReply, CancelTraceRetrievalRequest, GetRetrievedTracesGraphReply,
+    GetRetrievedTracesGraphRequest, GraphLink, ListRetrievedTracesReply,
+    ListRetrievedTracesRequest, RetrievedService, RetrievedTrace, Span, StartTraceRetrievalReply,
+    StartTraceRetrievalRequest,
 };
 pub use root_cause::{
     RootCauseEntityShape, RootCauseExceptionShape, RootCauseServiceShape, RootCauseShape,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use roentgen_model::{
-    EdgeStatistics, Histogram, NodeStatistics, RequestStatistics, ServiceGraph, ServiceId,
-    Timestamp,
+    EdgeStatistics, Histogram, LinkStatistics, LinkedEdges, NodeStatistics, RequestStatistics,
+    ServiceGraph, ServiceId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,10 +123,21 @@ pub struct Edge {
     pub end_time: WireTime,
     /// Counts.
     pub summary_statistics: Statistics,
-    /// Response times.
+    /// Response times; empty on a linked edge, which nobody waits for.
     pub response_time_histogram: Vec<HistogramEntry>,
     /// Always empty: nodes have one name.
     pub aliases: [Alias; 0],
+    /// [`Edge::LINK`] on an edge from links between traces, absent on others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge_type: Option<&'static str>,
+    /// How old events were when they were received, on linked edges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_event_age_histogram: Option<Vec<HistogramEntry>>,
+}
+
+impl Edge {
+    /// `EdgeType` of an edge from links between traces.
+    pub const LINK: &'static str = "link";
 }
 
 /// The element type of `Aliases`.
@@ -185,6 +196,21 @@ fn is_false(truth: &bool) -> bool {
 /// A caller or callee whose own requests lie outside the graph's range is known by the edge
 /// alone; it becomes a node without requests, so that every `ReferenceId` leads somewhere.
 pub fn graph_services(graph: &ServiceGraph) -> Vec<Service<'_>> {
+    services_of(graph, std::iter::empty())
+}
+
+/// The same with edges between traces beside those within them.
+pub fn linked_graph_services<'a>(
+    graph: &'a ServiceGraph,
+    linked: &'a LinkedEdges,
+) -> Vec<Service<'a>> {
+    services_of(graph, linked.edges().iter())
+}
+
+fn services_of<'a>(
+    graph: &'a ServiceGraph,
+    linked: impl Iterator<Item = (&'a (ServiceId, ServiceId), &'a LinkStatistics)>,
+) -> Vec<Service<'a>> {
     let mut nodes: BTreeMap<&ServiceId, Seen<'_>> = BTreeMap::new();
     for (id, statistics) in &graph.nodes {
         nodes.insert(id, Seen { statistics: Some(statistics), ..Seen::default() });
@@ -192,6 +218,10 @@ pub fn graph_services(graph: &ServiceGraph) -> Vec<Service<'_>> {
     for ((from, to), edge) in &graph.edges {
         nodes.entry(from).or_default().widen(edge).calls.push((to, edge));
         nodes.entry(to).or_default().widen(edge);
+    }
+    for ((from, to), link) in linked {
+        nodes.entry(from).or_default().widen(&link.receipts).links.push((to, link));
+        nodes.entry(to).or_default().widen(&link.receipts);
     }
     let numbers: BTreeMap<&ServiceId, usize> =
         nodes.keys().enumerate().map(|(number, id)| (*id, number)).collect();
@@ -208,6 +238,7 @@ struct Seen<'a> {
     /// Of its own requests, when they lie in the range.
     statistics: Option<&'a NodeStatistics>,
     calls: Vec<(&'a ServiceId, &'a EdgeStatistics)>,
+    links: Vec<(&'a ServiceId, &'a LinkStatistics)>,
     /// The time its edges span.
     edges_span: Option<(Timestamp, Timestamp)>,
 }
@@ -231,6 +262,11 @@ impl<'a> Seen<'a> {
         let (start, end) = span.unwrap_or_default();
         // Only segments of its own make a node a caller; clients never have any.
         let is_active = statistics.seen_real > 0 || (!self.calls.is_empty() && !id.is_client());
+        let number = |to| numbers.get(to).copied();
+        let calls = self.calls.into_iter();
+        let calls = calls.filter_map(|(to, edge)| Some(edge_shape(number(to)?, edge)));
+        let links = self.links.into_iter();
+        let links = links.filter_map(|(to, link)| Some(link_shape(number(to)?, link)));
         Service {
             reference_id,
             name: &id.name,
@@ -241,11 +277,7 @@ impl<'a> Seen<'a> {
             state: if is_active { "active" } else { "unknown" },
             start_time: whole_second_before(start),
             end_time: whole_second_after(end),
-            edges: self
-                .calls
-                .into_iter()
-                .filter_map(|(to, edge)| Some(edge_shape(*numbers.get(to)?, edge)))
-                .collect(),
+            edges: calls.chain(links).collect(),
             statistics: (!id.is_client()).then(|| NodeFigures {
                 summary_statistics: Statistics::from(&statistics.requests),
                 duration_histogram: histogram(&statistics.requests.response_times),
@@ -263,6 +295,18 @@ fn edge_shape(reference_id: usize, edge: &EdgeStatistics) -> Edge {
         summary_statistics: Statistics::from(&edge.requests),
         response_time_histogram: histogram(&edge.requests.response_times),
         aliases: [],
+        edge_type: None,
+        received_event_age_histogram: None,
+    }
+}
+
+/// Nobody waits for an answer at a linked edge: in the place of response times are event ages.
+fn link_shape(reference_id: usize, link: &LinkStatistics) -> Edge {
+    Edge {
+        response_time_histogram: Vec::new(),
+        edge_type: Some(Edge::LINK),
+        received_event_age_histogram: Some(histogram(&link.event_ages)),
+        ..edge_shape(reference_id, &link.receipts)
     }
 }
 
