@@ -25,7 +25,8 @@ mod split;
 mod views;
 
 pub(crate) use fields::RawMember;
-pub(crate) use lenient::{Member, read_object, write_string};
+pub(crate) use lenient::{Member, write_string};
+pub use lenient::{read_array, read_boolean, read_integer, read_number, read_object, read_text};
 pub(crate) use outline::kept;
 pub use split::split_documents;
 pub use views::{Aws, Cause, Exception, Http, Link};

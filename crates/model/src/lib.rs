@@ -29,7 +29,8 @@ pub use annotation::{Annotation, AnnotationValue};
 pub use assemble::{assemble, summarize};
 pub use document::{
     Aws, Cause, Document, Entity, EntityKind, Exception, Flags, Http, Link, MAX_DOCUMENT_BYTES,
-    MAX_NESTING, split_documents,
+    MAX_NESTING, read_array, read_boolean, read_integer, read_number, read_object, read_text,
+    split_documents,
 };
 pub use graph::{
     AlikeRequests, EdgeObservation, EdgeStatistics, GraphSum, LinkStatistics, LinkedEdges,

@@ -26,17 +26,17 @@ pub(super) fn for_each_member<'a>(raw: &'a RawValue, member: impl FnMut(&[u8], &
 
 /// The members of a JSON object as raw values, in order; of a repeated key, the last counts.
 /// `None` when the value is no object.
-pub(crate) fn read_object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
+pub fn read_object(raw: &RawValue) -> Option<Vec<Member<'_>>> {
     serde_json::from_str::<Members<'_>>(raw.get()).ok().map(|members| members.0)
 }
 
 /// The elements of a JSON array as raw values; `None` when the value is no array.
-pub(crate) fn read_array(raw: &RawValue) -> Option<Vec<&RawValue>> {
+pub fn read_array(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
 /// A string. Lone surrogates, which JavaScript can send, become U+FFFD.
-pub(crate) fn read_text(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub fn read_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     // The value was checked when it was found, so a text without a backslash stands there as it
     // is.
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
@@ -47,17 +47,17 @@ pub(crate) fn read_text(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// A number.
-pub(crate) fn read_number(raw: &RawValue) -> Option<f64> {
+pub fn read_number(raw: &RawValue) -> Option<f64> {
     serde_json::from_str(raw.get()).ok()
 }
 
 /// A boolean.
-pub(crate) fn read_boolean(raw: &RawValue) -> Option<bool> {
+pub fn read_boolean(raw: &RawValue) -> Option<bool> {
     serde_json::from_str(raw.get()).ok()
 }
 
 /// A whole number, also when it is written `200.0` or `"200"`.
-pub(crate) fn read_integer(raw: &RawValue) -> Option<i64> {
+pub fn read_integer(raw: &RawValue) -> Option<i64> {
     let text = raw.get().trim_matches('"');
     text.parse().ok().or_else(|| {
         let number: f64 = text.parse().ok()?;

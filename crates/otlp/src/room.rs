@@ -1,0 +1,103 @@
+//! How much of a document is still free. OTLP counts what was left out, so what does not fit is
+//! counted and not silently lost.
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::json::{KeyValue, Value};
+
+/// Characters that are left for attributes, events and links.
+#[derive(Debug)]
+pub(crate) struct Room {
+    left: usize,
+}
+
+/// A list of attributes within a room.
+#[derive(Debug)]
+pub(crate) struct Attributes<'r> {
+    room: &'r mut Room,
+    pub(crate) list: Vec<KeyValue>,
+    /// Attributes that did not fit.
+    pub(crate) dropped: u32,
+}
+
+impl Room {
+    pub(crate) fn new(characters: usize) -> Self {
+        Self { left: characters }
+    }
+
+    /// Whether the item fits; if so, its place is taken. Its length is counted in bytes, of which
+    /// there are at least as many as characters.
+    pub(crate) fn take(&mut self, item: &impl Serialize) -> bool {
+        let mut length = Length(0);
+        // Writing to a counter cannot fail, and all keys are text.
+        if serde_json::to_writer(&mut length, item).is_err() {
+            return false;
+        }
+        // One more for the comma before it.
+        let left = self.left.checked_sub(length.0 + 1);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+}
+
+impl<'r> Attributes<'r> {
+    pub(crate) fn within(room: &'r mut Room) -> Self {
+        Self { room, list: Vec::new(), dropped: 0 }
+    }
+
+    pub(crate) fn add(&mut self, key: impl Into<String>, value: Value) {
+        let attribute = KeyValue { key: key.into(), value };
+        if self.room.take(&attribute) {
+            self.list.push(attribute);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// Adds a text that is there.
+    pub(crate) fn add_text(&mut self, key: &str, text: Option<impl Into<String>>) {
+        if let Some(text) = text {
+            self.add(key, Value::Text(text.into()));
+        }
+    }
+}
+
+/// Counts what is written, and keeps nothing of it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        // {"key":"a","value":{"stringValue":"x"}} and a comma.
+        let one = 40;
+        let check = |characters: usize, expect: (usize, u32)| {
+            let mut room = Room::new(characters);
+            let mut attributes = Attributes::within(&mut room);
+            for key in ["a", "b", "c"] {
+                attributes.add_text(key, Some("x"));
+            }
+            assert_eq!((attributes.list.len(), attributes.dropped), expect, "{characters}");
+        };
+        check(0, (0, 3));
+        check(one - 1, (0, 3));
+        check(one, (1, 2));
+        check(3 * one - 1, (2, 1));
+        check(3 * one, (3, 0));
+    }
+}
