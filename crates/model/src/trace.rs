@@ -53,15 +53,21 @@ impl Trace<'_> {
             .map(|(index, node)| (node.entity.id, render::document(self, index)))
     }
 
-    /// The processed form of a segment and all its subsegments as documents of their own, which
-    /// together say what one of [`Trace::segments`] says: for readers with a limit for a document.
-    /// `segment` is an index into `nodes`.
-    pub fn independent_documents(
+    /// The same for readers with a limit for a document: a segment whose document has more
+    /// characters comes in parts, as SDKs stream it, each of its subsegments by itself.
+    pub fn segments_within(
         &self,
-        segment: usize,
+        most_characters: usize,
     ) -> impl Iterator<Item = (SegmentId, String)> + '_ {
-        let parts = self.nodes.iter().filter(move |node| node.segment == segment);
-        parts.map(|node| (node.entity.id, render::independent(self, node)))
+        let segments = self.nodes.iter().enumerate().filter(|(index, node)| node.segment == *index);
+        segments.flat_map(move |(index, node)| {
+            let whole = render::document(self, index);
+            if whole.chars().count() <= most_characters {
+                return vec![(node.entity.id, whole)];
+            }
+            let parts = self.nodes.iter().filter(|part| part.segment == index);
+            parts.map(|part| (part.entity.id, render::independent(self, part))).collect()
+        })
     }
 
     /// The processed form of one segment or subsegment without its subsegments. Where a segment

@@ -11,6 +11,7 @@ use roentgen_udp::KernelDrops;
 
 use crate::counters::Counters;
 use crate::intake::{Intake, epoch_time};
+use crate::retrievals::Retrievals;
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
 use crate::work_pool::WorkPool;
@@ -22,6 +23,7 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn TraceStore>,
     pub(crate) intake: Arc<Intake>,
     pub(crate) sampling: SamplingState,
+    pub(crate) retrievals: Retrievals,
     pub(crate) sample_traffic: SampleTraffic,
     pub(crate) counters: Arc<Counters>,
     /// What the kernel dropped of the datagrams for us.
@@ -63,6 +65,7 @@ impl App {
             )),
             store,
             sampling: SamplingState::open(directory).unwrap(),
+            retrievals: Retrievals::default(),
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters,
             kernel_drops: Arc::new(KernelDrops::of(&socket)),

@@ -18,6 +18,7 @@ mod json;
 mod listen;
 mod metrics;
 mod page;
+mod retrievals;
 mod sample_traffic;
 mod sampling_state;
 mod serve;

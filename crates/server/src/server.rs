@@ -19,6 +19,7 @@ use crate::counters::Counters;
 use crate::http::{Connections, Guard, router};
 use crate::intake::{Intake, epoch_time};
 use crate::listen::{ListenError, Sockets};
+use crate::retrievals::Retrievals;
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
 use crate::udp::UdpReceiver;
@@ -87,6 +88,7 @@ impl Server {
             store,
             intake: Arc::clone(&intake),
             sampling,
+            retrievals: Retrievals::default(),
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters: Arc::clone(&counters),
             kernel_drops: Arc::clone(&kernel_drops),
@@ -133,6 +135,9 @@ impl Server {
         if !drained {
             tracing::warn!("some requests were still running at the deadline");
         }
+        // Those at work end with the trace that they look at; the rest only wait.
+        let retrievals = app.retrievals.stop(app.clock.instant());
+        let _ = tokio::time::timeout(deadline / 4, retrievals).await;
         let received = finish("the reception of segments", receiving, end.as_mut()).await;
         let store = Arc::clone(&app.store);
         let closing = run_aside("close-store", move || store.close());

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::json;
 
 mod graphs;
+mod retrieval;
 mod sampling;
 mod segments;
 mod summaries;
@@ -46,6 +47,12 @@ pub(crate) async fn answer(
         Operation::BatchGetTraces => traces::batch_get_traces(app, &body).await,
         Operation::GetServiceGraph => graphs::get_service_graph(app, &body).await,
         Operation::GetTraceGraph => graphs::get_trace_graph(app, &body).await,
+        Operation::StartTraceRetrieval => retrieval::start_trace_retrieval(app, &body).await,
+        Operation::ListRetrievedTraces => retrieval::list_retrieved_traces(app, &body).await,
+        Operation::GetRetrievedTracesGraph => {
+            retrieval::get_retrieved_traces_graph(app, &body).await
+        }
+        Operation::CancelTraceRetrieval => retrieval::cancel_trace_retrieval(app, &body),
         Operation::GetSamplingRules => sampling::get_sampling_rules(app, &body),
         Operation::GetSamplingTargets => sampling::get_sampling_targets(app, &body),
         Operation::GetSamplingStatisticSummaries => {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use roentgen_model::ServiceGraph;
+use roentgen_model::{LinkedEdges, ServiceGraph, TraceId};
 use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
-    GetTraceGraphRequest, PageToken, Service, WireTime, graph_services,
+    GetTraceGraphRequest, PageToken, Service, WireTime, graph_services, linked_graph_services,
 };
 use roentgen_store::{GraphQuery, TraceDocuments};
 
 use super::summaries::{check_range, read_filter};
-use super::trace_ids::requested_ids;
+use super::trace_ids::{IdLimits, requested_ids};
 use super::{read_request, store_failure};
 use crate::app::App;
 use crate::filtered_graphs::filtered_graphs;
@@ -54,27 +54,46 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
 /// The graph of up to five traces.
 pub(super) async fn get_trace_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let request: GetTraceGraphRequest = read_request(body)?;
-    let requested = requested_ids(request.trace_ids)?;
+    let requested = requested_ids(request.trace_ids, IdLimits::FEW)?;
+    let ids: Vec<TraceId> = requested.ids.into_iter().map(|(id, _)| id).collect();
+    let query = Fingerprint::of("TraceGraph");
+    let query = ids.iter().fold(query, |query, id| query.with_id(*id)).finish();
     let store = Arc::clone(&app.store);
     app.pool
         .run(move || {
-            let mut graph = ServiceGraph::default();
-            let mut query = Fingerprint::of("TraceGraph");
-            // One at a time, for the memory.
-            for (id, _) in requested.ids {
-                let documents = store.documents(id).map_err(|error| store_failure(&error))?;
-                if let Some(trace) = documents.as_ref().and_then(TraceDocuments::assemble) {
-                    graph.add(&trace.graph);
-                }
-                query = query.with_id(id);
-            }
-            let page = Page::cut(&graph, request.next_token.as_deref(), query.finish())?;
+            let read = |id: &TraceId| store.documents(*id).map_err(|error| store_failure(&error));
+            let (graph, linked) = sum_of(&ids, |id| *id, read)?;
+            let page = Page::cut_linked(&graph, &linked, request.next_token.as_deref(), query)?;
             json::write(&GetTraceGraphReply {
                 services: page.services,
                 next_token: page.next_token,
             })
         })
         .await
+}
+
+/// The sum of traces and the edges between them. One trace is in memory at a time, so those that
+/// others link to are read twice.
+pub(super) fn sum_of<T>(
+    traces: &[T],
+    id: impl Fn(&T) -> TraceId,
+    read: impl Fn(&T) -> Result<Option<TraceDocuments>, ApiError>,
+) -> Result<(ServiceGraph, LinkedEdges), ApiError> {
+    let (mut graph, mut linked) = (ServiceGraph::default(), LinkedEdges::default());
+    for trace in traces {
+        let documents = read(trace)?;
+        if let Some(trace) = documents.as_ref().and_then(TraceDocuments::assemble) {
+            graph.add(&trace.graph);
+            linked.note(&trace);
+        }
+    }
+    for trace in traces.iter().filter(|trace| linked.lead_to(id(trace))).collect::<Vec<_>>() {
+        let documents = read(trace)?;
+        if let Some(trace) = documents.as_ref().and_then(TraceDocuments::assemble) {
+            linked.resolve(&trace);
+        }
+    }
+    Ok((graph, linked))
 }
 
 /// The one group there is, Default, holds all traces. Grafana asks for the group `""`.
@@ -86,16 +105,34 @@ fn check_group(name: Option<&str>, arn: Option<&str>) -> Result<(), ApiError> {
 }
 
 /// A part of a graph's nodes.
-struct Page<'a> {
-    services: Vec<Service<'a>>,
-    next_token: Option<String>,
+pub(super) struct Page<'a> {
+    pub(super) services: Vec<Service<'a>>,
+    pub(super) next_token: Option<String>,
 }
 
 impl<'a> Page<'a> {
+    /// Cuts a page of a graph.
+    fn cut(graph: &'a ServiceGraph, token: Option<&str>, query: u64) -> Result<Self, ApiError> {
+        Self::of(graph_services(graph), token, query)
+    }
+
+    /// Cuts a page of a graph with edges between traces.
+    pub(super) fn cut_linked(
+        graph: &'a ServiceGraph,
+        linked: &'a LinkedEdges,
+        token: Option<&str>,
+        query: u64,
+    ) -> Result<Self, ApiError> {
+        Self::of(linked_graph_services(graph, linked), token, query)
+    }
+
     /// Cuts the page that a token asks for. Nodes are numbered anew for every page, so the pages
     /// of a graph fit together only while its nodes stay the same; the token knows.
-    fn cut(graph: &'a ServiceGraph, token: Option<&str>, query: u64) -> Result<Self, ApiError> {
-        let mut services = graph_services(graph);
+    fn of(
+        mut services: Vec<Service<'a>>,
+        token: Option<&str>,
+        query: u64,
+    ) -> Result<Self, ApiError> {
         let nodes = fingerprint(&services);
         let first = match PageToken::read(token, query) {
             Ok(None) => 0,

@@ -1,9 +1,21 @@
-//! The ids that BatchGetTraces and GetTraceGraph take.
+//! The ids that operations on single traces take.
 
 use roentgen_model::TraceId;
 use roentgen_protocol::{ApiError, BatchGetTracesRequest};
 
 use super::required;
+
+/// How many ids a request may name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdLimits {
+    pub(super) fewest: usize,
+    pub(super) most: usize,
+}
+
+impl IdLimits {
+    /// Of BatchGetTraces and GetTraceGraph.
+    pub(super) const FEW: Self = Self { fewest: 1, most: BatchGetTracesRequest::MAX_IDS };
+}
 
 /// The ids of a request.
 #[derive(Debug, Default, PartialEq)]
@@ -14,12 +26,14 @@ pub(super) struct RequestedIds {
     pub(super) malformed: Vec<String>,
 }
 
-/// Reads `TraceIds`: 1–5 ids in X-Ray's or W3C's spelling.
-pub(super) fn requested_ids(texts: Option<Vec<String>>) -> Result<RequestedIds, ApiError> {
+/// Reads `TraceIds`: ids in X-Ray's or W3C's spelling.
+pub(super) fn requested_ids(
+    texts: Option<Vec<String>>,
+    IdLimits { fewest, most }: IdLimits,
+) -> Result<RequestedIds, ApiError> {
     let texts = required("TraceIds", texts)?;
-    let most = BatchGetTracesRequest::MAX_IDS;
-    if texts.is_empty() || texts.len() > most {
-        let message = format!("TraceIds must hold 1 to {most} ids, not {}", texts.len());
+    if texts.len() < fewest || texts.len() > most {
+        let message = format!("TraceIds must hold {fewest} to {most} ids, not {}", texts.len());
         return Err(ApiError::invalid(message));
     }
     let longest = BatchGetTracesRequest::MAX_ID_CHARACTERS;
@@ -47,7 +61,7 @@ mod tests {
     fn one_to_five_ids_in_either_spelling() {
         let check = |texts: &[&str], expect: Option<(usize, usize)>| {
             let texts = texts.iter().map(|text| (*text).to_owned()).collect();
-            let requested = requested_ids(Some(texts)).ok();
+            let requested = requested_ids(Some(texts), IdLimits::FEW).ok();
             assert_eq!(requested.map(|r| (r.ids.len(), r.malformed.len())), expect);
         };
         let xray = "1-581cf771-a006649127e371903a2de979";
@@ -60,6 +74,6 @@ mod tests {
         check(&["x"; 5], Some((0, 5)));
         check(&["x"; 6], None);
         check(&["1-581cf771-a006649127e371903a2de9790"], None);
-        assert!(requested_ids(None).is_err());
+        assert!(requested_ids(None, IdLimits::FEW).is_err());
     }
 }

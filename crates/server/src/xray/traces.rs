@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roentgen_protocol::{ApiError, BatchGetTracesReply, BatchGetTracesRequest, Segment, Trace};
 use roentgen_store::{TraceDocuments, TraceStore};
 
-use super::trace_ids::{RequestedIds, requested_ids};
+use super::trace_ids::{IdLimits, RequestedIds, requested_ids};
 use super::{read_request, refuse_token, store_failure};
 use crate::app::App;
 use crate::json;
@@ -18,7 +18,7 @@ const MAX_REPLY_BYTES: usize = 64 << 20;
 /// Whole traces with their processed documents. There is always one page.
 pub(super) async fn batch_get_traces(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let request: BatchGetTracesRequest = read_request(body)?;
-    let requested = requested_ids(request.trace_ids)?;
+    let requested = requested_ids(request.trace_ids, IdLimits::FEW)?;
     refuse_token(request.next_token.as_deref())?;
     let store = Arc::clone(&app.store);
     app.pool.run(move || reply(&*store, requested, MAX_REPLY_BYTES)).await
