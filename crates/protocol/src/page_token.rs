@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use roentgen_model::{Timestamp, TraceId};
 
-/// Longest token that is looked at. Ours have at most 55 characters; X-Ray's shortest limit is
+/// Longest token that is looked at. Ours have at most 56 characters; X-Ray's shortest limit is
 /// 100 (GetGroups).
 pub const MAX_TOKEN_CHARACTERS: usize = 100;
 
@@ -24,6 +24,15 @@ pub enum PageToken {
         time: Timestamp,
         /// Its id, which orders traces of the same time.
         id: TraceId,
+    },
+    /// As [`PageToken::AfterTrace`], in a list that ends when so many traces were looked at.
+    AfterScan {
+        /// Its place on the time axis.
+        time: Timestamp,
+        /// Its id.
+        id: TraceId,
+        /// Traces looked at up to here, on all pages.
+        scanned: u64,
     },
     /// In a service graph: at the node with this ReferenceId.
     AtService {
@@ -66,6 +75,11 @@ impl PageToken {
                 bytes.extend(time.as_micros().to_be_bytes());
                 bytes.extend(id.to_bytes());
             }
+            PageToken::AfterScan { time, id, scanned } => {
+                bytes.extend(time.as_micros().to_be_bytes());
+                bytes.extend(id.to_bytes());
+                bytes.extend(scanned.to_be_bytes());
+            }
             PageToken::AtService { reference_id, nodes } => {
                 bytes.extend(reference_id.to_be_bytes());
                 bytes.extend(nodes.to_be_bytes());
@@ -106,6 +120,11 @@ impl PageToken {
                 time: Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?)),
                 id: TraceId::from_bytes(take(&mut rest)?),
             },
+            b'n' => PageToken::AfterScan {
+                time: Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?)),
+                id: TraceId::from_bytes(take(&mut rest)?),
+                scanned: u64::from_be_bytes(take(&mut rest)?),
+            },
             b's' => PageToken::AtService {
                 reference_id: u32::from_be_bytes(take(&mut rest)?),
                 nodes: u64::from_be_bytes(take(&mut rest)?),
@@ -129,6 +148,7 @@ impl PageToken {
     const fn list(&self) -> u8 {
         match self {
             PageToken::AfterTrace { .. } => b't',
+            PageToken::AfterScan { .. } => b'n',
             PageToken::AtService { .. } => b's',
             PageToken::AtDocument { .. } => b'd',
         }
@@ -209,7 +229,9 @@ mod tests {
     fn tokens_come_back_as_they_were() {
         let at_service = PageToken::AtService { reference_id: 1000, nodes: u64::MAX };
         let at_document = PageToken::AtDocument { trace: 99, document: 100, documents: u32::MAX };
-        for token in [after_trace(), at_service, at_document] {
+        let id = "1-581cf771-a006649127e371903a2de979".parse().unwrap();
+        let after_scan = PageToken::AfterScan { time: Timestamp::MAX, id, scanned: u64::MAX };
+        for token in [after_trace(), after_scan, at_service, at_document] {
             let text = token.encode(77);
             assert!(text.len() <= MAX_TOKEN_CHARACTERS, "{text}");
             assert_eq!(PageToken::read(Some(&text), 77), Ok(Some(token)));

@@ -36,10 +36,40 @@ struct Query {
     range: TimeRange,
     range_type: TimeRangeType,
     expression: Expression,
-    /// The share of traces to tell of, picked by their ids; `None` for all.
-    fixed_rate: Option<f64>,
+    sample: Sample,
     after: Option<Cursor>,
+    /// Traces that the pages before this one have looked at; kept for [`Sample::PartialScan`].
+    scanned_before: usize,
     fingerprint: u64,
+}
+
+/// Which traces to tell of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sample {
+    All,
+    /// A share of them, picked by their ids.
+    FixedRate(f64),
+    /// Those that are found among the newest so many.
+    PartialScan(usize),
+}
+
+impl Sample {
+    const fn name(self) -> &'static str {
+        match self {
+            Sample::All => "",
+            Sample::FixedRate(_) => "FixedRate",
+            Sample::PartialScan(_) => "PartialScan",
+        }
+    }
+
+    /// What tells one from another of the same name.
+    const fn value(self) -> u64 {
+        match self {
+            Sample::All => 0,
+            Sample::FixedRate(rate) => rate.to_bits(),
+            Sample::PartialScan(most) => most as u64,
+        }
+    }
 }
 
 /// One page of summaries, newest first.
@@ -63,68 +93,90 @@ impl Query {
             }
         };
         let strategy = request.sampling_strategy.filter(|_| request.sampling == Some(true));
-        let fixed_rate = strategy.map(check_strategy).transpose()?.flatten();
+        let sample = strategy.map_or(Ok(Sample::All), check_strategy)?;
         let fingerprint = Fingerprint::of("TraceSummaries")
             .with_time(range.start)
             .with_time(range.end)
             .with_text(type_name)
             .with_text(&expression.to_string())
-            .with_number(fixed_rate.unwrap_or(1.0).to_bits())
+            .with_text(sample.name())
+            .with_number(sample.value())
             .finish();
-        let after = match PageToken::read(request.next_token.as_deref(), fingerprint) {
-            Ok(None) => None,
-            Ok(Some(PageToken::AfterTrace { time, id })) => Some(Cursor { time, id }),
+        let (after, scanned) = match PageToken::read(request.next_token.as_deref(), fingerprint) {
+            Ok(None) => (None, 0),
+            Ok(Some(PageToken::AfterTrace { time, id })) => (Some(Cursor { time, id }), 0),
+            Ok(Some(PageToken::AfterScan { time, id, scanned })) => {
+                (Some(Cursor { time, id }), scanned)
+            }
             Ok(Some(_)) => return Err(ApiError::invalid("NextToken is not of this operation")),
             Err(fault) => return Err(ApiError::invalid(fault.to_string())),
         };
-        Ok(Self { range, range_type, expression, fixed_rate, after, fingerprint })
+        let scanned_before = usize::try_from(scanned).unwrap_or(usize::MAX);
+        Ok(Self { range, range_type, expression, sample, after, scanned_before, fingerprint })
     }
 
     fn run(&self, store: &dyn TraceStore, most_bytes: usize) -> Result<Vec<u8>, ApiError> {
+        let most = match self.sample {
+            Sample::PartialScan(most) => most.saturating_sub(self.scanned_before),
+            Sample::All | Sample::FixedRate(_) => usize::MAX,
+        };
         let search = TraceSearch {
             range: self.range,
             range_type: self.range_type,
             after: self.after,
-            limit: PAGE_SUMMARIES,
-            scan_limit: PAGE_SCANNED,
+            limit: PAGE_SUMMARIES.min(most),
+            scan_limit: PAGE_SCANNED.min(most),
             expression: &self.expression,
             is_wanted: &|summary| self.is_sampled(summary),
         };
         let page = search.find(store).map_err(|error| store_failure(&error))?;
-        json::write(&self.reply(&page, most_bytes)?)
+        json::write(&self.reply(&page, most_bytes, most)?)
     }
 
     /// Whether sampling keeps this trace: the same traces on every page and for every caller.
     fn is_sampled(&self, summary: &TraceSummary) -> bool {
-        self.fixed_rate.is_none_or(|rate| {
-            let hash = Fingerprint::of("FixedRate").with_id(summary.id).finish();
-            let [a, b, c, d, ..] = hash.to_be_bytes();
-            // Below 2³² × rate: none at a rate of 0, all at 1.
-            f64::from(u32::from_be_bytes([a, b, c, d])) < rate * 4_294_967_296.0
-        })
+        let Sample::FixedRate(rate) = self.sample else { return true };
+        let hash = Fingerprint::of("FixedRate").with_id(summary.id).finish();
+        let [a, b, c, d, ..] = hash.to_be_bytes();
+        // Below 2³² × rate: none at a rate of 0, all at 1.
+        f64::from(u32::from_be_bytes([a, b, c, d])) < rate * 4_294_967_296.0
     }
 
+    /// `most` is how many traces may be looked at from this page on.
     fn reply<'a>(
         &self,
         page: &'a FoundPage,
         most_bytes: usize,
+        most: usize,
     ) -> Result<GetTraceSummariesReply<'a>, ApiError> {
         let shapes = page.traces.iter().map(|found| {
             TraceSummaryShape::new(&found.summary, &found.causes, self.matched_at(&found.summary))
         });
         let mut trace_summaries: Vec<_> = shapes.collect();
+        let found = trace_summaries.len();
         trace_summaries.truncate(page::fitting(&trace_summaries, most_bytes)?);
-        let next = page::next_after(&page.traces, trace_summaries.len(), page.next);
+        let shown = trace_summaries.len();
+        // Of what lies behind the last one shown, the next page tells.
+        let scanned = if shown < found { page.scanned * shown / found } else { page.scanned };
+        let next = page::next_after(&page.traces, shown, page.next).filter(|_| scanned < most);
         Ok(GetTraceSummariesReply {
             trace_summaries,
             // Newest first, so the stretch of time that this page covers begins where the next
             // page goes on.
             approximate_time: WireTime(next.map_or(self.range.start, |next| next.time)),
-            traces_processed_count: page.scanned,
-            next_token: next.map(|next| {
-                PageToken::AfterTrace { time: next.time, id: next.id }.encode(self.fingerprint)
-            }),
+            traces_processed_count: scanned,
+            next_token: next.map(|next| self.token(next, scanned).encode(self.fingerprint)),
         })
+    }
+
+    fn token(&self, Cursor { time, id }: Cursor, scanned: usize) -> PageToken {
+        match self.sample {
+            Sample::PartialScan(_) => {
+                let scanned = self.scanned_before.saturating_add(scanned);
+                PageToken::AfterScan { time, id, scanned: scanned as u64 }
+            }
+            Sample::All | Sample::FixedRate(_) => PageToken::AfterTrace { time, id },
+        }
     }
 
     /// The moment that put the trace into the range, where that is not the time of its id.
@@ -160,16 +212,28 @@ pub(super) fn check_range(
     Ok(TimeRange { start, end })
 }
 
-/// The share that a strategy asks for; `None` when it leaves that to us, and we need not sample.
-fn check_strategy(strategy: SamplingStrategy) -> Result<Option<f64>, ApiError> {
-    match strategy.name.as_deref() {
-        None | Some("PartialScan") => Ok(None),
-        Some("FixedRate") => match strategy.value {
-            Some(rate) if (0.0..=1.0).contains(&rate) => Ok(Some(rate)),
-            _ => Err(ApiError::invalid("SamplingStrategy.Value must be between 0 and 1")),
-        },
-        Some(_) => Err(ApiError::invalid("SamplingStrategy.Name must be PartialScan or FixedRate")),
+/// What a strategy asks for. X-Ray does not say what the value of PartialScan is; here it is the
+/// number of traces to look at, and without one nothing need be left out.
+fn check_strategy(strategy: SamplingStrategy) -> Result<Sample, ApiError> {
+    let invalid = |what: &str| Err(ApiError::invalid(format!("SamplingStrategy.{what}")));
+    match (strategy.name.as_deref(), strategy.value) {
+        (None, _) | (Some("PartialScan"), None) => Ok(Sample::All),
+        (Some("PartialScan"), Some(most)) if most >= 1.0 => Ok(Sample::PartialScan(whole(most))),
+        (Some("PartialScan"), Some(_)) => {
+            invalid("Value of PartialScan is the number of traces to look at, at least 1")
+        }
+        (Some("FixedRate"), Some(rate)) if (0.0..=1.0).contains(&rate) => {
+            Ok(Sample::FixedRate(rate))
+        }
+        (Some("FixedRate"), _) => invalid("Value of FixedRate must be between 0 and 1"),
+        (Some(_), _) => invalid("Name must be PartialScan or FixedRate"),
     }
+}
+
+/// The whole part of a positive number; what is too large for one is the largest.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+fn whole(number: f64) -> usize {
+    number as usize
 }
 
 #[cfg(test)]

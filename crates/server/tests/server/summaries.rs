@@ -222,3 +222,42 @@ fn a_fixed_rate_picks_the_same_part_each_time() {
     assert_eq!(sampled(0.1), tenth);
     assert!(sampled(0.5).is_superset(&tenth));
 }
+
+#[test]
+fn a_partial_scan_tells_of_the_newest_traces() {
+    let server = Running::start();
+    let start = now().floor() - 1000.0;
+    let segments: Vec<Value> = (0..300_u32)
+        .map(|number| {
+            let begun = start + f64::from(number);
+            segment(&trace_id(begun, number.into()), 1, "x", begun)
+        })
+        .collect();
+    store(&server, &segments);
+    let scanned = |most: f64| {
+        let mut body = json!({
+            "StartTime": start, "EndTime": start + 300.0, "Sampling": true,
+            "SamplingStrategy": {"Name": "PartialScan", "Value": most},
+        });
+        let (mut all, mut processed) = (Vec::new(), 0);
+        loop {
+            let reply = server.ask(PATH, &body);
+            all.extend(ids(&reply));
+            processed += reply["TracesProcessedCount"].as_u64().unwrap();
+            body["NextToken"] = reply["NextToken"].clone();
+            if body["NextToken"].is_null() {
+                assert_eq!(processed, all.len() as u64, "{most}");
+                return all;
+            }
+        }
+    };
+    let all = scanned(1e30);
+    assert_eq!(all.len(), 300);
+    for most in [1_u16, 99, 100, 101, 250, 300] {
+        assert_eq!(scanned(most.into()), all[..usize::from(most)], "{most}");
+    }
+    let body = json!({"StartTime": 1, "EndTime": 2, "Sampling": true,
+        "SamplingStrategy": {"Name": "PartialScan", "Value": 0.5}});
+    let message = server.refused(PATH, &body, 400, "InvalidRequestException");
+    assert!(message.contains("at least 1"), "{message}");
+}
