@@ -5,6 +5,7 @@
 //! of the operation that misses it.
 
 mod graph;
+mod insights;
 mod retrieval;
 mod root_cause;
 mod sampling;
@@ -17,6 +18,7 @@ pub use graph::{
     GetTraceGraphReply, GetTraceGraphRequest, HistogramEntry, NodeFigures, Service, Statistics,
     graph_services, linked_graph_services,
 };
+pub use insights::{GetInsightSummariesReply, GetInsightSummariesRequest, InsightSummary};
 pub use retrieval::{
     CancelTraceRetrievalReply, CancelTraceRetrievalRequest, GetRetrievedTracesGraphReply,
     GetRetrievedTracesGraphRequest, GraphLink, ListRetrievedTracesReply,

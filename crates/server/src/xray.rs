@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::json;
 
 mod graphs;
+mod insights;
 mod retrieval;
 mod sampling;
 mod segments;
@@ -47,6 +48,7 @@ pub(crate) async fn answer(
         Operation::BatchGetTraces => traces::batch_get_traces(app, &body).await,
         Operation::GetServiceGraph => graphs::get_service_graph(app, &body).await,
         Operation::GetTraceGraph => graphs::get_trace_graph(app, &body).await,
+        Operation::GetInsightSummaries => insights::get_insight_summaries(&body),
         Operation::StartTraceRetrieval => retrieval::start_trace_retrieval(app, &body).await,
         Operation::ListRetrievedTraces => retrieval::list_retrieved_traces(app, &body).await,
         Operation::GetRetrievedTracesGraph => {

@@ -97,7 +97,7 @@ pub(super) fn sum_of<T>(
 }
 
 /// The one group there is, Default, holds all traces. Grafana asks for the group `""`.
-fn check_group(name: Option<&str>, arn: Option<&str>) -> Result<(), ApiError> {
+pub(super) fn check_group(name: Option<&str>, arn: Option<&str>) -> Result<(), ApiError> {
     let name_is_known = matches!(name, None | Some("" | "Default"));
     let arn_is_known =
         arn.is_none_or(|arn| arn.starts_with("arn:") && arn.ends_with(":group/Default"));
