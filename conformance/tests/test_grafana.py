@@ -136,7 +136,7 @@ def test_every_summary_has_what_a_row_needs(xray: Any, traces: list[str]) -> Non
                 for entity in service["EntityPath"]
                 for exception in entity.get("Exceptions", [])
             ]
-            assert all(exception["Name"] for exception in exceptions)
+            assert all(exception["Name"] is not None for exception in exceptions)
     assert any(summary["FaultRootCauses"] for summary in summaries.values())
     assert any(summary["ErrorRootCauses"] for summary in summaries.values())
 

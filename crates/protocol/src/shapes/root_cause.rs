@@ -50,8 +50,8 @@ pub struct RootCauseEntityShape<'a> {
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "the members are the API's and RootCauseException documents them")]
 pub struct RootCauseExceptionShape<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<&'a str>,
+    /// Always there, empty where the exception has no class: Grafana dereferences it unseen.
+    pub name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'a str>,
 }
@@ -96,6 +96,7 @@ impl<'a> From<&'a RootCauseEntity> for RootCauseEntityShape<'a> {
 
 impl<'a> From<&'a RootCauseException> for RootCauseExceptionShape<'a> {
     fn from(exception: &'a RootCauseException) -> Self {
-        Self { name: exception.name.as_deref(), message: exception.message.as_deref() }
+        let name = exception.name.as_deref().unwrap_or_default();
+        Self { name, message: exception.message.as_deref() }
     }
 }
