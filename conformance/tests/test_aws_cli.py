@@ -1,41 +1,15 @@
 """The aws command as a user types it, with nothing but --endpoint-url added."""
 
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from harness.aws_cli import aws
 from harness.documents import put, segment
-from harness.environment import child_environment
 from harness.roentgen import Roentgen
 
 pytestmark = pytest.mark.aws_cli
-
-
-def aws(server: Roentgen, *arguments: str) -> Any:
-    """Runs `aws xray …` and gives its JSON."""
-    command = [
-        str(Path(sys.executable).with_name("aws")),
-        "--endpoint-url",
-        server.url,
-        "--output",
-        "json",
-        "xray",
-    ]
-    done = subprocess.run(
-        [*command, *arguments],
-        env=child_environment({"AWS_PAGER": ""}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout) if done.stdout.strip() else None
 
 
 def test_writing_and_reading_a_trace(shared_roentgen: Roentgen) -> None:
