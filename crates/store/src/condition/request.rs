@@ -88,7 +88,7 @@ impl<'a> SeenRequest<'a> {
     fn is(&self, test: &RequestTest) -> Option<bool> {
         let Flags { fault, error, throttle } = self.flags;
         match test {
-            RequestTest::Ok(wanted) => Some(!(fault || error || throttle) == *wanted),
+            RequestTest::Ok(wanted) => Some((fault || error || throttle) != *wanted),
             RequestTest::Fault(wanted) => Some(fault == *wanted),
             RequestTest::Error(wanted) => Some(error == *wanted),
             RequestTest::Throttle(wanted) => Some(throttle == *wanted),

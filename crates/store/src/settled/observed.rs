@@ -77,7 +77,8 @@ pub(super) struct Requests {
     pub(super) numbers: Box<[u8]>,
 }
 
-/// No minute.
+/// No minute: what lies between the ends of it and of any other range is that other range.
+#[expect(clippy::reversed_empty_ranges, reason = "that it is empty is what it is for")]
 pub(super) const NO_MINUTES: RangeInclusive<i64> = i64::MAX..=i64::MIN;
 
 impl Kinds {
