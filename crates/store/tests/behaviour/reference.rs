@@ -195,7 +195,7 @@ impl Reference {
         }
         let matches = |trace: &Trace<'_>| {
             let truth = Condition::all(&question.conditions, &trace.summary, Some(&trace.graph));
-            truth == Some(true) && (!question.asks_more || trace.nodes.len() % 2 == 0)
+            truth == Some(true) && (!question.asks_more || trace.nodes.len().is_multiple_of(2))
         };
         let filter = TraceFilter { conditions: &conditions, matches: &matches };
         let range = question.range;
