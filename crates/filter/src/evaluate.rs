@@ -13,7 +13,7 @@
 
 use std::cell::OnceCell;
 
-use roentgen_model::{AnnotationValue, Outcome, RootCauses, ServiceId, Trace, TraceSummary};
+use roentgen_model::{AnnotationValue, Outcome, RootCauses, Trace, TraceSummary};
 
 use crate::expression::{
     AnnotationTest, Comparison, Expression, Side, TextComparison, TextTest, Who,
@@ -90,13 +90,13 @@ impl<'t> Subject<'t> {
     /// Whether some node is among those meant. A summary does not have all of very many.
     fn has_service(&self, who: &Who) -> Option<bool> {
         let summary = self.summary;
-        if summary.services.iter().any(|service| who_is(who, service)) {
+        if summary.services.iter().any(|service| who.is(service)) {
             return Some(true);
         }
         if summary.has_all_services() {
             return Some(false);
         }
-        Some(self.trace?.graph.nodes.iter().any(|node| who_is(who, &node.node)))
+        Some(self.trace?.graph.nodes.iter().any(|node| who.is(&node.node)))
     }
 
     fn causes(&self) -> Option<&RootCauses> {
@@ -168,16 +168,6 @@ fn joined(expression: &Expression, term: &impl Fn(&Expression) -> Option<bool>) 
         Expression::Not(inner) => joined(inner, term).map(|truth| !truth),
         other => term(other),
     }
-}
-
-/// Whether a node is among those meant.
-fn who_is(who: &Who, service: &ServiceId) -> bool {
-    let agrees = |asked: &Option<String>, part: Option<&str>| {
-        asked.as_deref().is_none_or(|asked| part == Some(asked))
-    };
-    agrees(&who.name, Some(&service.name))
-        && agrees(&who.kind, service.kind.as_deref())
-        && agrees(&who.account_id, service.account_id.as_deref())
 }
 
 /// A test on what there may be several of.

@@ -1,5 +1,6 @@
 //! What an expression says, without how it was spelled.
 
+use roentgen_model::ServiceId;
 use serde_json::Value;
 
 use crate::keyword::{Flag, NumberField, RootCauseList, TextField};
@@ -300,6 +301,16 @@ impl Who {
     /// Any node.
     pub fn is_anyone(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether a node is among those meant.
+    pub fn is(&self, service: &ServiceId) -> bool {
+        let agrees = |asked: &Option<String>, part: Option<&str>| {
+            asked.as_deref().is_none_or(|asked| part == Some(asked))
+        };
+        agrees(&self.name, Some(&service.name))
+            && agrees(&self.kind, service.kind.as_deref())
+            && agrees(&self.account_id, service.account_id.as_deref())
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The errors of the API, by the name that clients show and branch on.
 ///
-/// `InvalidRequest`, `RuleLimitExceeded`, `Throttled` and `ResourceNotFound` are in X-Ray's API
+/// `InvalidRequest`, `RuleLimitExceeded`, `TooManyTags`, `Throttled` and `ResourceNotFound` are in X-Ray's API
 /// model; the others are what AWS front ends answer for any
 /// service, but for [`ErrorKind::NotImplemented`] and [`ErrorKind::RequestTooLarge`], which are
 /// ours.
@@ -17,6 +17,8 @@ pub enum ErrorKind {
     InvalidRequest,
     /// There are as many sampling rules as there may be.
     RuleLimitExceeded,
+    /// A resource would have more tags than it may.
+    TooManyTags,
     /// A bound was reached; clients wait and try again.
     Throttled,
     /// The body is not JSON or a member is of the wrong type.
@@ -42,9 +44,10 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, for counters that must exist before the first error.
-    pub const ALL: [ErrorKind; 12] = [
+    pub const ALL: [ErrorKind; 13] = [
         ErrorKind::InvalidRequest,
         ErrorKind::RuleLimitExceeded,
+        ErrorKind::TooManyTags,
         ErrorKind::Throttled,
         ErrorKind::Serialization,
         ErrorKind::ResourceNotFound,
@@ -62,6 +65,7 @@ impl ErrorKind {
         match self {
             ErrorKind::InvalidRequest => "InvalidRequestException",
             ErrorKind::RuleLimitExceeded => "RuleLimitExceededException",
+            ErrorKind::TooManyTags => "TooManyTagsException",
             ErrorKind::Throttled => "ThrottledException",
             ErrorKind::Serialization => "SerializationException",
             ErrorKind::ResourceNotFound => "ResourceNotFoundException",
@@ -78,9 +82,10 @@ impl ErrorKind {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
-            ErrorKind::InvalidRequest | ErrorKind::RuleLimitExceeded | ErrorKind::Serialization => {
-                400
-            }
+            ErrorKind::InvalidRequest
+            | ErrorKind::RuleLimitExceeded
+            | ErrorKind::TooManyTags
+            | ErrorKind::Serialization => 400,
             ErrorKind::AccessDenied => 403,
             ErrorKind::ResourceNotFound | ErrorKind::UnknownOperation => 404,
             ErrorKind::RequestTimeout => 408,

@@ -51,6 +51,8 @@ pub enum PageToken {
         /// Documents of the trace: places of two pages belong together only while it stays.
         documents: u32,
     },
+    /// In a time series: at the point of this time.
+    AtTime(Timestamp),
 }
 
 /// Why a token was refused.
@@ -89,6 +91,7 @@ impl PageToken {
                 bytes.extend(document.to_be_bytes());
                 bytes.extend(documents.to_be_bytes());
             }
+            PageToken::AtTime(time) => bytes.extend(time.as_micros().to_be_bytes()),
         }
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -134,6 +137,7 @@ impl PageToken {
                 document: u32::from_be_bytes(take(&mut rest)?),
                 documents: u32::from_be_bytes(take(&mut rest)?),
             },
+            b'p' => PageToken::AtTime(Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?))),
             _ => return Err(PageTokenFault::Unknown),
         };
         if !rest.is_empty() {
@@ -151,6 +155,7 @@ impl PageToken {
             PageToken::AfterScan { .. } => b'n',
             PageToken::AtService { .. } => b's',
             PageToken::AtDocument { .. } => b'd',
+            PageToken::AtTime(_) => b'p',
         }
     }
 }
@@ -231,7 +236,8 @@ mod tests {
         let at_document = PageToken::AtDocument { trace: 99, document: 100, documents: u32::MAX };
         let id = "1-581cf771-a006649127e371903a2de979".parse().unwrap();
         let after_scan = PageToken::AfterScan { time: Timestamp::MAX, id, scanned: u64::MAX };
-        for token in [after_trace(), after_scan, at_service, at_document] {
+        let at_time = PageToken::AtTime(Timestamp::MAX);
+        for token in [after_trace(), after_scan, at_service, at_document, at_time] {
             let text = token.encode(77);
             assert!(text.len() <= MAX_TOKEN_CHARACTERS, "{text}");
             assert_eq!(PageToken::read(Some(&text), 77), Ok(Some(token)));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use roentgen_model::{AnnotationValue, Entity, Micros, ServiceId, Timestamp, Trace, TraceNode};
 
-use super::{Side, annotation_holds, joined, who_is, whole_number};
+use super::{Side, annotation_holds, joined, whole_number};
 use crate::expression::{Expression, Who};
 use crate::keyword::{Flag, NumberField, TextField};
 
@@ -64,14 +64,14 @@ pub(super) fn some_request(trace: &Trace<'_>, who: &Who, block: &Expression) -> 
             source: None,
             destination: None,
         };
-        let is_met = who_is(who, service) && request(service).meets(block);
+        let is_met = who.is(service) && request(service).meets(block);
         if is_met || !is_first(node) {
             return is_met;
         }
         // Who called the first service is a node, too; it knows no more than the answer it got.
         let client = client_of(service);
         let seen = Request { is_root: false, own: None, ..request(&client) };
-        who_is(who, &client) && seen.meets(block)
+        who.is(&client) && seen.meets(block)
     })
 }
 
@@ -87,14 +87,14 @@ pub(super) fn some_call(
     let mut called =
         segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
     called.any(|(index, node, service)| {
-        if !who_is(to, service) {
+        if !to.is(service) {
             return false;
         }
         let caller = node.parent.and_then(|parent| Some((parent, trace.nodes.get(parent)?)));
         let with_service =
             caller.and_then(|(parent, caller)| Some((parent, caller, trace.service_of(caller)?)));
         let call = match with_service {
-            Some((parent, caller, source)) if who_is(from, source) => {
+            Some((parent, caller, source)) if from.is(source) => {
                 // Who calls without a subsegment tells nothing of the call: the callee does.
                 let is_told = caller.service.is_none();
                 Request {
@@ -108,7 +108,7 @@ pub(super) fn some_call(
                     destination: Some(index),
                 }
             }
-            None if is_first(node) && who_is(from, &client_of(service)) => Request {
+            None if is_first(node) && from.is(&client_of(service)) => Request {
                 whole,
                 entity: &node.entity,
                 service: None,

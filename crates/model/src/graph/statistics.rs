@@ -61,6 +61,12 @@ impl RequestStatistics {
         self.ok + self.throttle + self.error + self.fault
     }
 
+    /// Adds other sums.
+    pub fn merge(&mut self, other: &RequestStatistics) {
+        self.apply_counts(other, Sign::Plus);
+        self.apply_times(other, Sign::Plus);
+    }
+
     fn count(&mut self, outcome: Outcome, length: Micros) {
         let length = length.clamped().min(LONGEST_REQUEST);
         *match outcome {

@@ -18,7 +18,7 @@ pub struct GetServiceGraphRequest {
     pub start_time: Option<WireTime>,
     /// Required: end of the range.
     pub end_time: Option<WireTime>,
-    /// The group whose graph is asked; none, `""` (Grafana) and `Default` mean all traces.
+    /// The group whose graph is asked; none and `""` (Grafana) mean all traces.
     pub group_name: Option<String>,
     /// The group's ARN instead of its name.
     #[serde(rename = "GroupARN")]
@@ -39,7 +39,7 @@ pub struct GetServiceGraphReply<'a> {
     pub end_time: WireTime,
     /// The nodes of this page.
     pub services: Vec<Service<'a>>,
-    /// Whether the group's expression changed within the range.
+    /// Whether traces may be counted that matched an earlier expression of the group.
     pub contains_old_group_versions: bool,
     /// Present when there is more.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -330,7 +330,8 @@ impl From<&RequestStatistics> for Statistics {
     }
 }
 
-fn histogram(times: &Histogram) -> Vec<HistogramEntry> {
+/// Response times as the API tells them.
+pub(super) fn histogram(times: &Histogram) -> Vec<HistogramEntry> {
     times
         .entries()
         .map(|(value, count)| HistogramEntry {

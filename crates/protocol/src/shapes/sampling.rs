@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::TagInput;
+
 /// Request of GetSamplingRules.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -79,7 +81,7 @@ pub struct CreateSamplingRuleRequest {
     /// Required.
     pub sampling_rule: Option<SamplingRuleInput>,
     /// Tags for the rule.
-    pub tags: Option<Vec<Tag>>,
+    pub tags: Option<Vec<TagInput>>,
 }
 
 /// Request of UpdateSamplingRule.
@@ -141,15 +143,6 @@ pub struct SamplingRuleInput {
 pub struct SamplingRateBoostInput {
     pub max_rate: Option<f64>,
     pub cooldown_window_minutes: Option<i64>,
-}
-
-/// A tag of a resource.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-#[expect(missing_docs, reason = "the names are the API's and say it all")]
-pub struct Tag {
-    pub key: Option<String>,
-    pub value: Option<String>,
 }
 
 /// Request of GetSamplingStatisticSummaries.
