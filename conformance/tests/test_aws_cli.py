@@ -50,6 +50,24 @@ def test_sampling(shared_roentgen: Roentgen) -> None:
     assert answer["SamplingTargetDocuments"][0]["RuleName"] == "Default"
 
 
+def test_groups_and_their_tags(shared_roentgen: Roentgen) -> None:
+    made = aws(
+        shared_roentgen,
+        "create-group",
+        *("--group-name", "typed", "--filter-expression", 'service("typed-by-hand") { fault }'),
+        *("--insights-configuration", "InsightsEnabled=true,NotificationsEnabled=false"),
+        *("--tags", "Key=team,Value=shop"),
+    )["Group"]
+    assert made["InsightsConfiguration"] == {"InsightsEnabled": True, "NotificationsEnabled": False}
+    assert made in aws(shared_roentgen, "get-groups")["Groups"]
+    assert aws(shared_roentgen, "get-group", "--group-name", "typed")["Group"] == made
+    tags = aws(shared_roentgen, "list-tags-for-resource", "--resource-arn", made["GroupARN"])["Tags"]
+    assert tags == [{"Key": "team", "Value": "shop"}]
+    aws(shared_roentgen, "update-group", "--group-name", "typed", "--filter-expression", "error")
+    aws(shared_roentgen, "delete-group", "--group-arn", made["GroupARN"])
+    assert made["GroupName"] not in {g["GroupName"] for g in aws(shared_roentgen, "get-groups")["Groups"]}
+
+
 def test_max_items_and_starting_token(roentgen: Roentgen) -> None:
     """The command's own paging on top of the server's."""
     now = time.time()

@@ -187,6 +187,15 @@ pub enum AnnotationTest {
 }
 
 impl Expression {
+    /// Both this and the other.
+    #[must_use]
+    pub fn and(self, other: Expression) -> Expression {
+        match (self, other) {
+            (Expression::Everything, only) | (only, Expression::Everything) => only,
+            (this, other) => Self::all(vec![this, other]),
+        }
+    }
+
     /// All of these, as flat as it goes.
     pub(crate) fn all(parts: Vec<Expression>) -> Expression {
         let mut flat = Vec::with_capacity(parts.len());

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use roentgen_model::Timestamp;
 use roentgen_ops::Clock;
-use roentgen_store::TraceStore;
+use roentgen_store::{SettingsError, TraceStore};
 use roentgen_udp::KernelDrops;
 
 use crate::counters::Counters;
+use crate::groups::Groups;
 use crate::intake::{Intake, epoch_time};
+use crate::kept::Kept;
 use crate::retrievals::Retrievals;
 use crate::sample_traffic::SampleTraffic;
 use crate::sampling_state::SamplingState;
+use crate::tags::{TagBook, Tags};
 use crate::work_pool::WorkPool;
 
 /// The parts of a running server that requests use.
@@ -24,6 +27,8 @@ pub(crate) struct App {
     pub(crate) intake: Arc<Intake>,
     pub(crate) sampling: SamplingState,
     pub(crate) retrievals: Retrievals,
+    pub(crate) groups: Kept<Groups>,
+    pub(crate) tags: Kept<TagBook>,
     pub(crate) sample_traffic: SampleTraffic,
     pub(crate) counters: Arc<Counters>,
     /// What the kernel dropped of the datagrams for us.
@@ -66,6 +71,8 @@ impl App {
             store,
             sampling: SamplingState::open(directory).unwrap(),
             retrievals: Retrievals::default(),
+            groups: Kept::open(directory).unwrap(),
+            tags: Kept::open(directory).unwrap(),
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters,
             kernel_drops: Arc::new(KernelDrops::of(&socket)),
@@ -76,6 +83,31 @@ impl App {
             data_dir: directory.to_owned(),
             started_at: epoch_time(clock.now()),
             clock,
+        }
+    }
+
+    /// Whether an ARN is that of a group or a sampling rule.
+    pub(crate) fn has_resource(&self, arn: &str) -> bool {
+        let rules = self.sampling.rules();
+        let is_rule = || rules.records().any(|record| rules.arn(&record.rule) == arn);
+        self.groups.get().by_arn(arn).is_some() || is_rule()
+    }
+
+    /// Gives a resource that is being made its tags, whatever it may have had under this ARN.
+    pub(crate) fn set_tags(&self, arn: &str, tags: Tags) -> Result<(), SettingsError> {
+        if tags.is_empty() && self.tags.get().of(arn).is_empty() {
+            return Ok(());
+        }
+        self.tags.change(|book| {
+            book.replace(arn, tags);
+            Ok(())
+        })
+    }
+
+    /// Forgets the tags of a resource that is gone. Tags of what is not there are never told.
+    pub(crate) fn forget_tags(&self, arn: &str) {
+        if let Err(error) = self.set_tags(arn, Tags::new()) {
+            tracing::warn!(%error, "the tags of {arn}, which was deleted, are still in the settings");
         }
     }
 

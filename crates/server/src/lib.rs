@@ -5,16 +5,19 @@
 //! (`console_api`) read from it. The rest is how a process is started, watched and stopped.
 
 mod app;
+mod arns;
 mod banner;
 mod cli;
 mod config;
 mod console_api;
 mod counters;
 mod filtered_graphs;
+mod groups;
 mod healthcheck;
 mod http;
 mod intake;
 mod json;
+mod kept;
 mod listen;
 mod metrics;
 mod page;
@@ -24,6 +27,7 @@ mod sampling_state;
 mod serve;
 mod server;
 mod store_tools;
+mod tags;
 #[cfg(test)]
 mod test_store;
 mod trace_search;

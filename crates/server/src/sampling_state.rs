@@ -13,13 +13,8 @@ use roentgen_store::{SettingsError, SettingsFile};
 
 mod stored;
 
+use crate::arns::{ACCOUNT_ID, REGION};
 use stored::StoredRules;
-
-/// The region in the ARNs of rules. Nothing depends on it; it is AWS's first.
-const REGION: &str = "us-east-1";
-
-/// The account in the ARNs of rules: the one that other local stand-ins for AWS use.
-const ACCOUNT_ID: &str = "000000000000";
 
 /// Rules, quotas and statistics.
 #[derive(Debug)]
@@ -77,7 +72,7 @@ impl SamplingState {
     /// disk.
     pub(crate) fn change(
         &self,
-        change: impl FnOnce(&mut RuleSet) -> Result<RuleRecord, RuleError>,
+        change: impl FnOnce(&mut RuleSet) -> Result<RuleRecord, ChangeError>,
     ) -> Result<(RuleSet, RuleRecord), ChangeError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rules = self.rules();

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::http::{Connections, Guard, router};
 use crate::intake::{Intake, epoch_time};
+use crate::kept::Kept;
 use crate::listen::{ListenError, Sockets};
 use crate::retrievals::Retrievals;
 use crate::sample_traffic::SampleTraffic;
@@ -54,9 +55,9 @@ pub enum StartError {
     /// The data directory is not to be had.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The sampling rules in the data directory cannot be used.
+    /// Sampling rules, groups or tags in the data directory cannot be used.
     #[error(transparent)]
-    SamplingRules(#[from] SettingsError),
+    Settings(#[from] SettingsError),
     /// The operating system refuses a thread or a timer.
     #[error("start receiving: {0}")]
     System(#[from] std::io::Error),
@@ -75,6 +76,8 @@ impl Server {
         let store: Arc<dyn TraceStore> =
             Arc::new(EmbeddedStore::open(config.store_options(), Arc::clone(&clock))?);
         let sampling = SamplingState::open(&config.data_dir)?;
+        let groups = Kept::open(&config.data_dir)?;
+        let tags = Kept::open(&config.data_dir)?;
         let counters = Arc::new(Counters::new(Arc::new(Metrics::default())));
         let intake = Arc::new(Intake::new(
             Arc::clone(&store),
@@ -89,6 +92,8 @@ impl Server {
             intake: Arc::clone(&intake),
             sampling,
             retrievals: Retrievals::default(),
+            groups,
+            tags,
             sample_traffic: SampleTraffic::new(address, Arc::clone(&clock)),
             counters: Arc::clone(&counters),
             kernel_drops: Arc::clone(&kernel_drops),

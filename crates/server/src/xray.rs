@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use roentgen_protocol::{ApiError, ErrorKind, Operation, PageTokenFault};
-use roentgen_store::StoreError;
+use roentgen_store::{SettingsError, StoreError};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::json;
 
 mod graphs;
+mod groups;
 mod insights;
 mod retrieval;
 mod sampling;
 mod segments;
 mod summaries;
+mod tags;
 mod telemetry;
 mod trace_ids;
 mod traces;
@@ -48,13 +50,21 @@ pub(crate) async fn answer(
         Operation::BatchGetTraces => traces::batch_get_traces(app, &body).await,
         Operation::GetServiceGraph => graphs::get_service_graph(app, &body).await,
         Operation::GetTraceGraph => graphs::get_trace_graph(app, &body).await,
-        Operation::GetInsightSummaries => insights::get_insight_summaries(&body),
+        Operation::GetInsightSummaries => insights::get_insight_summaries(app, &body),
         Operation::StartTraceRetrieval => retrieval::start_trace_retrieval(app, &body).await,
         Operation::ListRetrievedTraces => retrieval::list_retrieved_traces(app, &body).await,
         Operation::GetRetrievedTracesGraph => {
             retrieval::get_retrieved_traces_graph(app, &body).await
         }
         Operation::CancelTraceRetrieval => retrieval::cancel_trace_retrieval(app, &body),
+        Operation::GetGroup => groups::get_group(app, &body),
+        Operation::GetGroups => groups::get_groups(app, &body),
+        Operation::CreateGroup => groups::create_group(app, body).await,
+        Operation::UpdateGroup => groups::update_group(app, body).await,
+        Operation::DeleteGroup => groups::delete_group(app, body).await,
+        Operation::ListTagsForResource => tags::list_tags_for_resource(app, &body),
+        Operation::TagResource => tags::tag_resource(app, body).await,
+        Operation::UntagResource => tags::untag_resource(app, body).await,
         Operation::GetSamplingRules => sampling::get_sampling_rules(app, &body),
         Operation::GetSamplingTargets => sampling::get_sampling_targets(app, &body),
         Operation::GetSamplingStatisticSummaries => {
@@ -94,6 +104,12 @@ fn refuse_token(token: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
+/// What the caller is told when a change of settings could not be kept; the log gets the cause.
+fn unsaved(error: &SettingsError) -> ApiError {
+    tracing::error!(%error, "a change could not be saved");
+    ApiError::new(ErrorKind::InternalFailure, "The change could not be saved; see the server's log")
+}
+
 /// What the caller is told when the store fails; the log gets the cause.
 pub(crate) fn store_failure(error: &StoreError) -> ApiError {
     match error {
@@ -104,7 +120,7 @@ pub(crate) fn store_failure(error: &StoreError) -> ApiError {
             ApiError::new(ErrorKind::ServiceUnavailable, "The server is shutting down")
         }
         StoreError::FilterTooBroad { most } => ApiError::invalid(format!(
-            "FilterExpression can only be decided by reading more than {most} traces whole; \
+            "The filter expression can only be decided by reading more than {most} traces whole; \
              shorten the time range, or add conditions on the traces"
         )),
         _ => {

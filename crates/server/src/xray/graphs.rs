@@ -9,27 +9,33 @@ use roentgen_protocol::{
 };
 use roentgen_store::{GraphQuery, TraceDocuments};
 
+use super::groups::group_failure;
 use super::summaries::{check_range, read_filter};
 use super::trace_ids::{IdLimits, requested_ids};
 use super::{read_request, store_failure};
 use crate::app::App;
 use crate::filtered_graphs::filtered_graphs;
+use crate::groups::GroupSelector;
 use crate::json;
 
 /// Nodes in a page. Graphs of real systems fit one page; the service's own figure is not
 /// documented, its console shows 10,000 nodes.
 const PAGE_SERVICES: usize = 1000;
 
-/// The graph of all traces in a range.
+/// The graph of the traces of a group in a range.
 pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let request: GetServiceGraphRequest = read_request(body)?;
     let range = check_range(request.start_time, request.end_time)?;
-    check_group(request.group_name.as_deref(), request.group_arn.as_deref())?;
+    let groups = app.groups.get();
+    let group = GroupSelector::new(request.group_name, request.group_arn);
+    let (name, group) = groups.find_or_default(&group).map_err(group_failure)?;
     // Not of X-Ray: the graph of any expression, for the trace map of a search.
-    let expression = read_filter(request.filter_expression.as_deref().unwrap_or_default())?;
+    let filter = request.filter_expression.as_deref().unwrap_or_default();
+    let expression = group.expression().clone().and(read_filter(filter, &groups)?);
     let query = Fingerprint::of("ServiceGraph")
         .with_time(range.start)
         .with_time(range.end)
+        .with_text(&group.arn(name))
         .with_text(&expression.to_string())
         .finish();
     let store = Arc::clone(&app.store);
@@ -94,14 +100,6 @@ pub(super) fn sum_of<T>(
         }
     }
     Ok((graph, linked))
-}
-
-/// The one group there is, Default, holds all traces. Grafana asks for the group `""`.
-pub(super) fn check_group(name: Option<&str>, arn: Option<&str>) -> Result<(), ApiError> {
-    let name_is_known = matches!(name, None | Some("" | "Default"));
-    let arn_is_known =
-        arn.is_none_or(|arn| arn.starts_with("arn:") && arn.ends_with(":group/Default"));
-    if name_is_known && arn_is_known { Ok(()) } else { Err(ApiError::invalid("Group not found")) }
 }
 
 /// A part of a graph's nodes.
@@ -240,19 +238,5 @@ mod tests {
         };
         check(&graph(PAGE_SERVICES + 2), 7, "other nodes");
         check(&graph(PAGE_SERVICES + 1), 8, "other parameters");
-    }
-
-    #[test]
-    fn groups() {
-        let check = |name: Option<&str>, arn: Option<&str>, ok: bool| {
-            assert_eq!(check_group(name, arn).is_ok(), ok, "{name:?} {arn:?}");
-        };
-        check(None, None, true);
-        check(Some(""), None, true);
-        check(Some("Default"), None, true);
-        check(Some("default"), None, false);
-        check(Some("slow"), None, false);
-        check(None, Some("arn:aws:xray:us-east-1:123456789012:group/Default"), true);
-        check(None, Some("arn:aws:xray:us-east-1:123456789012:group/slow/ABC"), false);
     }
 }

@@ -4,19 +4,22 @@
 
 use roentgen_protocol::{ApiError, GetInsightSummariesReply, GetInsightSummariesRequest};
 
-use super::graphs::check_group;
+use super::groups::group_failure;
 use super::summaries::check_range;
 use super::{read_request, refuse_token};
+use crate::app::App;
+use crate::groups::GroupSelector;
 use crate::json;
 
 /// The insights of a group in a range: none.
-pub(super) fn get_insight_summaries(body: &[u8]) -> Result<Vec<u8>, ApiError> {
+pub(super) fn get_insight_summaries(app: &App, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let request: GetInsightSummariesRequest = read_request(body)?;
     check_range(request.start_time, request.end_time)?;
     if request.group_name.is_none() && request.group_arn.is_none() {
         return Err(ApiError::invalid("GroupName or GroupARN is required"));
     }
-    check_group(request.group_name.as_deref(), request.group_arn.as_deref())?;
+    let group = GroupSelector::new(request.group_name, request.group_arn);
+    app.groups.get().find_or_default(&group).map_err(group_failure)?;
     let states = request.states.unwrap_or_default();
     let is_state = |state: &String| matches!(state.as_str(), "ACTIVE" | "CLOSED");
     if states.len() > 1 || !states.iter().all(is_state) {

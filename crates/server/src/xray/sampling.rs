@@ -16,10 +16,12 @@ use roentgen_sampling::{
     RuleFields, RuleRecord, RuleSelector, RuleSet, RuleUpdate, StatisticsDocument,
 };
 
-use super::{read_request, refuse_token, required};
+use super::tags::tag_failure;
+use super::{read_request, refuse_token, required, unsaved};
 use crate::app::App;
 use crate::json;
 use crate::sampling_state::ChangeError;
+use crate::tags::check_tags;
 
 /// All rules, in the order of evaluation.
 pub(super) fn get_sampling_rules(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
@@ -91,14 +93,17 @@ pub(super) fn get_sampling_statistic_summaries(
 /// Adds a rule.
 pub(super) async fn create_sampling_rule(app: &Arc<App>, body: Bytes) -> Result<Vec<u8>, ApiError> {
     let request: CreateSamplingRuleRequest = read_request(&body)?;
-    if request.tags.is_some_and(|tags| !tags.is_empty()) {
-        let message = "Tags are not supported in this version of Roentgen; leave Tags out";
-        return Err(ApiError::invalid(message));
-    }
+    let tags = check_tags(request.tags.unwrap_or_default()).map_err(tag_failure)?;
     let rule = required("SamplingRule", request.sampling_rule)?;
     let new_rule =
         NewRule { rule_name: rule.rule_name.clone(), version: rule.version, fields: fields(rule) };
-    change(app, |rules, now| rules.create(new_rule, now)).await
+    let shared = Arc::clone(app);
+    change(app, move |rules, now| {
+        let record = rules.create(new_rule, now)?;
+        shared.set_tags(&rules.arn(&record.rule), tags)?;
+        Ok(record)
+    })
+    .await
 }
 
 /// Changes a rule.
@@ -108,19 +113,28 @@ pub(super) async fn update_sampling_rule(app: &Arc<App>, body: Bytes) -> Result<
     let selector =
         RuleSelector { rule_name: rule.rule_name.take(), rule_arn: rule.rule_arn.take() };
     let update = RuleUpdate { selector, fields: fields(rule) };
-    change(app, |rules, now| rules.update(update, now)).await
+    change(app, |rules, now| Ok(rules.update(update, now)?)).await
 }
 
-/// Removes a rule.
+/// Removes a rule, and its tags.
 pub(super) async fn delete_sampling_rule(app: &Arc<App>, body: Bytes) -> Result<Vec<u8>, ApiError> {
     let request: DeleteSamplingRuleRequest = read_request(&body)?;
     let selector = RuleSelector { rule_name: request.rule_name, rule_arn: request.rule_arn };
-    change(app, move |rules, now| rules.delete(&selector, now)).await
+    let shared = Arc::clone(app);
+    app.pool
+        .run(move || {
+            let now = now(&shared);
+            let delete = |rules: &mut RuleSet| Ok(rules.delete(&selector, now)?);
+            let (rules, record) = shared.sampling.change(delete).map_err(change_failure)?;
+            shared.forget_tags(&rules.arn(&record.rule));
+            reply(&rules, &record)
+        })
+        .await
 }
 
 async fn change<F>(app: &Arc<App>, change: F) -> Result<Vec<u8>, ApiError>
 where
-    F: FnOnce(&mut RuleSet, EpochMicros) -> Result<RuleRecord, RuleError> + Send + 'static,
+    F: FnOnce(&mut RuleSet, EpochMicros) -> Result<RuleRecord, ChangeError> + Send + 'static,
 {
     let shared = Arc::clone(app);
     app.pool
@@ -128,9 +142,13 @@ where
             let now = now(&shared);
             let outcome = shared.sampling.change(|rules| change(rules, now));
             let (rules, record) = outcome.map_err(change_failure)?;
-            json::write(&SamplingRuleReply { sampling_rule_record: shape(&rules, &record) })
+            reply(&rules, &record)
         })
         .await
+}
+
+fn reply(rules: &RuleSet, record: &RuleRecord) -> Result<Vec<u8>, ApiError> {
+    json::write(&SamplingRuleReply { sampling_rule_record: shape(rules, record) })
 }
 
 fn change_failure(error: ChangeError) -> ApiError {
@@ -139,11 +157,7 @@ fn change_failure(error: ChangeError) -> ApiError {
             ApiError::new(ErrorKind::RuleLimitExceeded, error.to_string())
         }
         ChangeError::Rule(error) => ApiError::invalid(error.to_string()),
-        ChangeError::Settings(error) => {
-            tracing::error!(%error, "a change of the sampling rules could not be saved");
-            let message = "The change could not be saved; see the server's log";
-            ApiError::new(ErrorKind::InternalFailure, message)
-        }
+        ChangeError::Settings(error) => unsaved(&error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use roentgen_filter::{Expression, GroupBy, parse};
+use roentgen_filter::{Expression, parse};
 use roentgen_model::{Timestamp, TraceSummary};
 use roentgen_protocol::{
     ApiError, Fingerprint, GetTraceSummariesReply, GetTraceSummariesRequest, PageToken,
@@ -10,8 +10,10 @@ use roentgen_protocol::{
 };
 use roentgen_store::{Cursor, TimeRange, TimeRangeType, TraceStore};
 
+use super::groups::group_failure;
 use super::{read_request, required, store_failure};
 use crate::app::App;
+use crate::groups::Groups;
 use crate::json;
 use crate::page;
 use crate::trace_search::{FoundPage, TraceSearch};
@@ -26,9 +28,6 @@ const PAGE_BYTES: usize = 4 << 20;
 /// Most summaries looked at for one page, so that a rare match costs a bounded time; the page may
 /// then be short or empty and still have a NextToken.
 const PAGE_SCANNED: usize = 100_000;
-
-/// The group that is always there.
-const DEFAULT_GROUP: &str = "Default";
 
 /// What a request asks for, checked.
 #[derive(Debug)]
@@ -55,15 +54,16 @@ enum Sample {
 
 /// One page of summaries, newest first.
 pub(super) async fn get_trace_summaries(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-    let query = Query::check(read_request(body)?)?;
+    let query = Query::check(read_request(body)?, &app.groups.get())?;
     let store = Arc::clone(&app.store);
     app.scans.run(move || query.run(&*store, PAGE_BYTES)).await
 }
 
 impl Query {
-    fn check(request: GetTraceSummariesRequest) -> Result<Self, ApiError> {
+    fn check(request: GetTraceSummariesRequest, groups: &Groups) -> Result<Self, ApiError> {
         let range = check_range(request.start_time, request.end_time)?;
-        let expression = read_filter(request.filter_expression.as_deref().unwrap_or_default())?;
+        let text = request.filter_expression.as_deref().unwrap_or_default();
+        let expression = read_filter(text, groups)?;
         let (type_name, range_type) = match request.time_range_type.as_deref() {
             None | Some("TraceId") => ("TraceId", TimeRangeType::TraceId),
             Some("Event") => ("Event", TimeRangeType::Event),
@@ -170,14 +170,10 @@ impl Query {
     }
 }
 
-/// Reads a filter expression.
-pub(super) fn read_filter(text: &str) -> Result<Expression, ApiError> {
+/// Reads a filter expression; groups stand for theirs.
+pub(super) fn read_filter(text: &str, groups: &Groups) -> Result<Expression, ApiError> {
     let expression = parse(text).map_err(|error| ApiError::invalid(error.to_string()))?;
-    // The default group has every trace; there are no others yet.
-    let group = |by, value: &str| {
-        (by == GroupBy::Name && value == DEFAULT_GROUP).then_some(Expression::Everything)
-    };
-    expression.with_groups(&group).map_err(|error| ApiError::invalid(error.to_string()))
+    groups.put_in(expression).map_err(group_failure)
 }
 
 /// Reads `StartTime` and `EndTime`.
@@ -235,7 +231,10 @@ mod tests {
             for _ in 0..pages {
                 assert!(!request["NextToken"].is_null(), "{most_bytes}: {} ids", ids.len());
                 let query = serde_json::from_value(request.clone()).unwrap();
-                let reply = Query::check(query).unwrap().run(&store, most_bytes).unwrap();
+                let reply = Query::check(query, &Groups::default())
+                    .unwrap()
+                    .run(&store, most_bytes)
+                    .unwrap();
                 let reply: Value = serde_json::from_slice(&reply).unwrap();
                 let summaries = reply["TraceSummaries"].as_array().unwrap();
                 ids.extend(summaries.iter().map(|summary| summary["Id"].clone()));

@@ -156,8 +156,8 @@ fn changes_that_are_not_possible() {
     };
     let invalid = "InvalidRequestException";
     check("/CreateSamplingRule", json!({}), invalid, "SamplingRule is required");
-    let tagged = json!({"SamplingRule": rule("x"), "Tags": [{"Key": "k", "Value": "v"}]});
-    check("/CreateSamplingRule", tagged, invalid, "Tags are not supported");
+    let tagged = json!({"SamplingRule": rule("x"), "Tags": [{"Key": "aws:k", "Value": "v"}]});
+    check("/CreateSamplingRule", tagged, invalid, "is reserved");
     let mut wrong = rule("x");
     wrong["Priority"] = 10_000.into();
     wrong["FixedRate"] = 1.5.into();
