@@ -68,6 +68,19 @@ def test_groups_and_their_tags(shared_roentgen: Roentgen) -> None:
     assert made["GroupName"] not in {g["GroupName"] for g in aws(shared_roentgen, "get-groups")["Groups"]}
 
 
+def test_a_time_series(shared_roentgen: Roentgen) -> None:
+    start = int(time.time()) // 60 * 60 - 600
+    document = segment("typed-series", start_time=start + 61, end_time=start + 62)
+    aws(shared_roentgen, "put-trace-segments", "--trace-segment-documents", json.dumps(document))
+    points = aws(
+        shared_roentgen,
+        "get-time-series-service-statistics",
+        *("--start-time", str(start), "--end-time", str(start + 180), "--period", "60"),
+        *("--entity-selector-expression", 'service("typed-series")'),
+    )["TimeSeriesServiceStatistics"]
+    assert [point["ServiceSummaryStatistics"]["TotalCount"] for point in points] == [0, 1, 0]
+
+
 def test_max_items_and_starting_token(roentgen: Roentgen) -> None:
     """The command's own paging on top of the server's."""
     now = time.time()

@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod console_api;
 mod counters;
+mod fault_forecast;
 mod filtered_graphs;
 mod groups;
 mod healthcheck;

@@ -19,6 +19,7 @@ mod segments;
 mod summaries;
 mod tags;
 mod telemetry;
+mod time_series;
 mod trace_ids;
 mod traces;
 
@@ -57,6 +58,9 @@ pub(crate) async fn answer(
             retrieval::get_retrieved_traces_graph(app, &body).await
         }
         Operation::CancelTraceRetrieval => retrieval::cancel_trace_retrieval(app, &body),
+        Operation::GetTimeSeriesServiceStatistics => {
+            time_series::get_time_series_service_statistics(app, &body).await
+        }
         Operation::GetGroup => groups::get_group(app, &body),
         Operation::GetGroups => groups::get_groups(app, &body),
         Operation::CreateGroup => groups::create_group(app, body).await,
