@@ -5,7 +5,7 @@ use std::io;
 
 use roentgen_model::{MAX_DOCUMENT_BYTES, Timestamp};
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::{self, DCtx};
+use zstd::zstd_safe::{self, CParameter, DCtx};
 
 use super::dictionary::Dictionary;
 use super::frame::{self, Version};
@@ -29,6 +29,16 @@ const MAX_TEXT_BYTES: usize = 2 * MAX_CONTENT_BYTES;
 /// for a dictionary and short blocks; level -1 leaves 166. Level 9 would leave 122 in eight times
 /// the time.
 const LEVEL: i32 = 1;
+/// With a dictionary, zstd looks only for repetitions of so many bytes, and not from 6 on as level 1
+/// does: what documents share is longer, and the short ones between are said in fewer bytes by their
+/// letters. That leaves 2 % less, for each kind of documents that `roentgen-load` makes.
+const DICTIONARY_MIN_MATCH: u32 = 7;
+/// With a dictionary, places of the table that finds repetitions, as a power of two: half as many as
+/// level 1 has. The table of the dictionary is copied for each block, and this one stays in the first
+/// cache: a tenth to a quarter less time. It leaves 1 to 2 % more, what the longer repetitions save.
+/// To attach the dictionary without copying (an experimental parameter) saves as much time, and
+/// leaves as much.
+const DICTIONARY_HASH_LOG: u32 = 12;
 
 const _: () = assert!(MAX_DOCUMENT_BYTES <= MAX_CONTENT_BYTES && BLOCK_BYTES <= MAX_CONTENT_BYTES);
 
@@ -73,6 +83,8 @@ impl BlockWriter {
         compressor.include_checksum(false)?;
         compressor.include_dictid(false)?;
         if let Some(dictionary) = dictionary {
+            compressor.set_parameter(CParameter::MinMatch(DICTIONARY_MIN_MATCH))?;
+            compressor.set_parameter(CParameter::HashLog(DICTIONARY_HASH_LOG))?;
             compressor.set_dictionary(LEVEL, dictionary.bytes())?;
         }
         Ok(Self {
