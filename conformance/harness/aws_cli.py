@@ -10,7 +10,7 @@ from .environment import child_environment
 from .roentgen import Roentgen
 
 
-def aws(server: Roentgen, *arguments: str) -> Any:
+def aws(server: Roentgen, *arguments: str, deadline_seconds: float = 60.0) -> Any:
     """Runs `aws xray …` and gives its JSON."""
     command = [
         str(Path(sys.executable).with_name("aws")),
@@ -26,7 +26,7 @@ def aws(server: Roentgen, *arguments: str) -> Any:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=deadline_seconds,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else None
