@@ -1,3 +1,5 @@
+//! Spans of made-up traces: kinds, names of attributes, resources, events, links, and the limit.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use roentgen_model::{Document, Names, assemble};

@@ -1,3 +1,5 @@
+//! Where pages of retrieved traces end, and what they tell when a trace has changed since.
+
 use serde_json::{Value, json};
 
 use super::*;
