@@ -242,4 +242,6 @@ impl Shared {
 }
 
 #[cfg(test)]
+mod fuzzing;
+#[cfg(test)]
 mod tests;

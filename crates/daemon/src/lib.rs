@@ -19,6 +19,8 @@ mod healthcheck;
 mod identity;
 mod intake;
 mod logging;
+#[cfg(test)]
+mod mutations;
 mod policy;
 mod settings;
 mod tally;

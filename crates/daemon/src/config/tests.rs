@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::config::test_files::MapFiles;
+use crate::mutations::{many_cases, mutated};
 use crate::settings::LogLevel;
 
 /// Command lines, files and variables, and what the official daemon made of them.
@@ -449,6 +450,77 @@ fn errors_go_to_the_log_file_too() {
     exit.write_log_file().unwrap();
     exit.write_log_file().unwrap();
     assert_eq!(std::fs::read_to_string(path).unwrap(), "once\nonce\n");
+}
+
+/// The files of the recorded runs, and one with all there is.
+fn recorded_files() -> Vec<Vec<u8>> {
+    let golden: Golden = serde_json::from_str(GOLDEN).unwrap();
+    let files = golden.runs.into_values().flat_map(|run| run.files.into_values());
+    let all = options::all().filter_map(|setting| setting.key).fold(
+        "Version: 2\n# all\nSocket: {UDPAddress: \"127.0.0.1:0\"}\n".to_owned(),
+        |text, key| match key.split_once('.') {
+            Some((section, key)) => format!("{text}{section}:\n  {key}: 1\n"),
+            None => format!("{text}{key}: [a, \"b\", 'c']\n"),
+        },
+    );
+    files.chain([all]).map(String::into_bytes).collect()
+}
+
+const YAML_WORDS: &[&str] = &[
+    "\n",
+    "\n  ",
+    "\t",
+    ": ",
+    ":",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    "|\n",
+    ">-\n",
+    "&a ",
+    "*a",
+    "<<: ",
+    "!!int ",
+    "!!binary ",
+    "? ",
+    "---\n",
+    "...\n",
+    "#",
+    "~",
+    "null",
+    "true",
+    "0x7f",
+    "1e999",
+    "-1",
+    ".nan",
+    "Version: 1",
+    "Version: 2",
+    "LocalMode: yes",
+    "\u{feff}",
+    "\u{85}",
+    "\0",
+];
+
+proptest! {
+    #![proptest_config(many_cases())]
+
+    #[test]
+    fn mutated_files(bytes in mutated(recorded_files(), YAML_WORDS)) {
+        let found = MapFiles::of(&[MEMORY]).with("cfg.yaml", &bytes);
+        let named = MapFiles::of(&[MEMORY]).with("f", &bytes);
+        for (arguments, files) in [(&[][..], found), (&["-c", "f"], named)] {
+            let outcome =
+                gather(&strings(arguments), &variables(&[]), &files, SystemTime::UNIX_EPOCH);
+            if let Err(exit) = outcome {
+                prop_assert_eq!(exit.code, 1);
+                prop_assert!(!exit.stderr.trim().is_empty());
+            }
+        }
+    }
 }
 
 proptest! {

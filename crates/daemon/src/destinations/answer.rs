@@ -288,7 +288,9 @@ mod tests {
     use proptest::prelude::*;
     use roentgen_ops::Metrics;
 
+    use super::super::unprocessed;
     use super::*;
+    use crate::mutations::{many_cases, mutated};
     use crate::tally::DestinationTally;
 
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
@@ -472,6 +474,78 @@ mod tests {
             Just("\u{2028}\u{7f}\r\n\u{1F600}".repeat(200).into_bytes()),
         ];
         prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Bodies that the service, its clients' issues and things on the way are known for.
+    const RECORDINGS: &[&str] = &[
+        r#"{"UnprocessedTraceSegments":[]}"#,
+        r#"{"UnprocessedTraceSegments":[{"ErrorCode":"ParseError","Message":"Invalid segment. ErrorCode: ParseError"}]}"#,
+        r#"{"UnprocessedTraceSegments":[{"Id":"cbb6a6a3e8c41c46","ErrorCode":"InvalidName","Message":"Invalid subsegment. ErrorCode: InvalidName, Cause: null"}]}"#,
+        r#"{"UnprocessedTraceSegments":[{"Id":null,"ErrorCode":"MissingId"},null,{}]}"#,
+        r#"{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}"#,
+        r#"{"code":"ThrottledException","Message":"Rate exceeded"}"#,
+        r#"{"message":"internal"}"#,
+        "<html>\r\n<head><title>502 Bad Gateway</title></head>\n<body>nginx</body></html>",
+        "",
+    ];
+
+    const WORDS: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\ud800",
+        "null",
+        "1e999",
+        "<",
+        ">",
+        "\n",
+        "\u{1b}[31m",
+        "\u{2028}",
+        "\u{feff}",
+        "\"Id\":",
+        "\"__type\":",
+        "\"message\":[1]",
+        "UnprocessedTraceSegments",
+    ];
+
+    fn mutated_bodies() -> impl Strategy<Value = Vec<u8>> {
+        mutated(RECORDINGS.iter().map(|text| text.as_bytes().to_vec()).collect(), WORDS)
+    }
+
+    proptest! {
+        #![proptest_config(many_cases())]
+
+        #[test]
+        fn mutated_answers(
+            status in prop_oneof![Just(200_u16), 200_u16..600],
+            body in mutated_bodies(),
+            code in prop::option::of("[A-Za-z#:/.]{0,40}"),
+        ) {
+            let status = StatusCode::from_u16(status).unwrap();
+            let named = code.iter().map(|c| ("x-amzn-errortype".parse().unwrap(), c.parse().unwrap()));
+            let is_empty = body.is_empty();
+            let answer = Answer { status, headers: named.collect(), body: Bytes::from(body.clone()) };
+            match judge(Ok(answer), String::new, SystemTime::UNIX_EPOCH) {
+                Verdict::Taken(unprocessed) => {
+                    let json = serde_json::from_slice::<serde::de::IgnoredAny>(&body);
+                    prop_assert!(status.is_success() && (is_empty || json.is_ok()));
+                    let batch = crate::batch::Batch::of(&[r#"{"id":"cbb6a6a3e8c41c46"}"#]);
+                    unprocessed::report(&batch, &unprocessed, None);
+                }
+                Verdict::Failed(failure) => {
+                    let text = failure.describe(5);
+                    prop_assert!(text.chars().count() < 1_000 && !text.chars().any(char::is_control));
+                    let is_final = failure.then == Then::GiveUp;
+                    prop_assert!(!is_final || status.is_client_error(), "{status} ends it");
+                    prop_assert!(!(is_final && failure.is_foreign));
+                }
+            }
+        }
     }
 
     proptest! {
