@@ -230,14 +230,16 @@ impl Line {
     /// the disk is written has to go somewhere.
     fn relieve_memory(&self) {
         let Some(spooling) = &self.spooling else { return };
-        while spooling.has_room() {
-            let mut queue = self.lock();
-            let is_too_much = queue.bytes() > self.spool_over_bytes;
-            let Some(oldest) = is_too_much.then(|| queue.pop_oldest()).flatten() else { return };
-            drop(queue);
-            self.show_waiting();
-            self.spill(oldest);
+        let mut queue = self.lock();
+        while queue.bytes() > self.spool_over_bytes {
+            let Some(oldest) = queue.oldest(|_| true) else { break };
+            if spooling.leave(oldest).is_err() {
+                break; // So many are on their way that it has to wait.
+            }
+            queue.pop_oldest();
         }
+        drop(queue);
+        self.show_waiting();
     }
 
     fn call(&self, waiting: &mut Waiting, most_attempts: u32) -> Call {

@@ -28,7 +28,7 @@ const TOO_SLOW: &str = "the daemon ends and the disk does not answer";
 pub(super) struct Spooling {
     spool: Arc<Spool>,
     leaving: Mutex<Leaving>,
-    /// A disk that hangs holds on to no more memory than this, but for a single batch.
+    /// A disk that hangs holds on to no more memory than this and one batch.
     most_leaving_bytes: usize,
     arrived: Notify,
     /// Files may be sent.
@@ -57,12 +57,10 @@ impl Spooling {
     /// Sends a batch to the disk. Gives it back when too many are on the way.
     pub(super) fn leave(&self, batch: Arc<Batch>) -> Result<(), Arc<Batch>> {
         let mut leaving = self.lock();
-        let bytes = leaving.bytes.saturating_add(batch.memory_bytes());
-        let is_too_much = leaving.bytes > 0 && bytes > self.most_leaving_bytes;
-        if is_too_much || leaving.batches.len() >= MOST_LEAVING {
+        if !self.takes_more(&leaving) {
             return Err(batch);
         }
-        leaving.bytes = bytes;
+        leaving.bytes += batch.memory_bytes();
         leaving.batches.push_back(batch);
         drop(leaving);
         self.arrived.notify_one();
@@ -76,9 +74,7 @@ impl Spooling {
         leaving.batches.extend(batches);
     }
 
-    /// Whether [`Spooling::leave`] would take another batch, unless that is a large one.
-    pub(super) fn has_room(&self) -> bool {
-        let leaving = self.lock();
+    fn takes_more(&self, leaving: &Leaving) -> bool {
         leaving.batches.len() < MOST_LEAVING && leaving.bytes < self.most_leaving_bytes
     }
 
