@@ -37,7 +37,7 @@ use crate::upstream::{NoCredentials, SignerFuture, SignerSource, Signing};
 use credentials::Chain;
 use http::Http;
 use keeper::{Held, Keeper};
-use metadata::Task;
+use metadata::{MetadataError, Task};
 
 /// What the signature names.
 const SERVICE: &str = "xray";
@@ -107,7 +107,7 @@ impl Identity {
         Self { shared: Arc::new(shared), keeper: OnceLock::new(), tasks: tasks.clone() }
     }
 
-    /// The region; the first to ask has it looked up, within 5 seconds.
+    /// The region; the first to ask has it looked up, within half a minute.
     ///
     /// # Errors
     /// [`NoRegion`], which has been logged; the daemon then ends with exit code 1.
@@ -139,7 +139,13 @@ impl Identity {
     /// always for AWS itself, also behind a VPC endpoint; else only if there are credentials.
     pub(crate) fn signing(self: &Arc<Self>, endpoint: Option<&str>) -> Signing {
         let source: Arc<dyn SignerSource> = Arc::<Self>::clone(self);
-        if must_sign(endpoint) { Signing::Always(source) } else { Signing::IfPossible(source) }
+        if must_sign(endpoint) {
+            return Signing::Always(source);
+        }
+        // Who can do without credentials does not wait for them for long, so that the search for
+        // them begins now.
+        self.keeper();
+        Signing::IfPossible(source)
     }
 
     fn keeper(&self) -> &Keeper {
@@ -180,22 +186,31 @@ impl Shared {
             let region = if settings.local_mode {
                 region::of_local_configuration(env, fs).await
             } else {
-                region::of_surroundings(env, fs, http, self.task()).await
+                region::of_surroundings(env, fs, http, || self.task()).await
             };
             region.map(Arc::from)
         };
         self.region.get_or_init(|| look_up).await.clone()
     }
 
-    async fn task(&self) -> Option<&Task> {
-        let ask = || region::ask_task(&self.chain.env, &self.chain.http);
-        self.task.get_or_init(ask).await.as_ref()
+    /// What ECS says about our task, `None` when we are none; asked until there is an answer.
+    async fn task(&self) -> Result<Option<&Task>, MetadataError> {
+        let Chain { env, http, .. } = &self.chain;
+        let ask = async || match metadata::task_address(env) {
+            Some(address) => metadata::task(http, &address).await.map(Some),
+            None => Ok(None),
+        };
+        self.task.get_or_try_init(ask).await.map(Option::as_ref)
     }
 
     async fn instance(&self) -> &Instance {
         let Chain { settings, env, http, .. } = &self.chain;
         let look_up = async {
-            let task = if settings.local_mode { None } else { self.task().await };
+            let task = if settings.local_mode { Ok(None) } else { self.task().await };
+            let task = task.unwrap_or_else(|source| {
+                tracing::debug!("Unable to fetch ECS task metadata: {source}");
+                None
+            });
             instance::look_up(env, http, settings.local_mode, task).await
         };
         self.instance.get_or_init(|| look_up).await

@@ -40,6 +40,18 @@ pub(super) enum MetadataError {
     Content { uri: String, reason: String },
 }
 
+impl MetadataError {
+    /// Whether the service may answer a moment later: it is not there yet, or not ready. What somebody
+    /// else answers at its address, such as the metadata service of another cloud, stays as it is.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Send { .. } | Self::TooLong { .. } => true,
+            Self::Status { status, .. } => (500..600).contains(status),
+            Self::Disabled | Self::Content { .. } => false,
+        }
+    }
+}
+
 /// As Go spells methods in its messages.
 fn verb(method: &Method) -> &'static str {
     if *method == Method::PUT { "Put" } else { "Get" }

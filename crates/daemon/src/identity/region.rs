@@ -8,14 +8,27 @@
 use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_types::os_shim_internal::{Env, Fs};
+use tokio::time::sleep;
 use tracing::{debug, error, warn};
 
 use super::causes::chain;
 use super::http::Http;
-use super::metadata::{self, Imds, Task, TaskDocument, variable};
+use super::metadata::{Imds, MetadataError, Task, TaskDocument, variable};
 use crate::settings::IdentitySettings;
+
+/// Pauses between the questions to metadata services that do not answer: on a machine that boots, and
+/// beside a proxy that starts with us, they do a moment later. The official daemon asks for some 6
+/// seconds where they refuse, and longer where they are silent.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
 
 /// There is no region. The daemon cannot send to AWS and ends with exit code 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,34 +72,54 @@ async fn of_profile(env: &Env, fs: &Fs) -> Option<String> {
     (!region.is_empty()).then(|| region.to_owned())
 }
 
-/// The region of the task or instance we run on. `task` gives what ECS says, if we are a task.
-pub(super) async fn of_surroundings(
+/// The region of the task or instance we run on. `ask_task` asks what ECS says, if we are a task.
+pub(super) async fn of_surroundings<'a, F>(
     env: &Env,
     fs: &Fs,
     http: &Http,
-    task: impl Future<Output = Option<&'_ Task>>,
-) -> Result<String, NoRegion> {
+    ask_task: impl Fn() -> F,
+) -> Result<String, NoRegion>
+where
+    F: Future<Output = Result<Option<&'a Task>, MetadataError>>,
+{
     if let Some(region) = of_task_file(env, fs).await {
         debug!("Fetch region {region} from ECS metadata file");
         return Ok(region);
     }
-    if let Some(region) = task.await.and_then(|task| task.region.clone()) {
-        debug!("Fetch region {region} from ECS task metadata");
-        return Ok(region);
-    }
-    match Imds::new(http, env).region().await {
-        Ok(region) => {
-            debug!("Fetch region {region} from ec2 metadata");
-            Ok(region)
+    let imds = Imds::new(http, env);
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let task = ask_task().await;
+        if let Ok(Some(Task { region: Some(region), .. })) = task {
+            debug!("Fetch region {region} from ECS task metadata");
+            return Ok(region.clone());
         }
-        Err(source) => {
+        let source = match imds.region().await {
+            Ok(region) => {
+                say_no_task(&task);
+                debug!("Fetch region {region} from ec2 metadata");
+                return Ok(region);
+            }
+            Err(source) => source,
+        };
+        let may_answer_later = source.is_passing() || task.as_ref().is_err_and(|e| e.is_passing());
+        let Some(pause) = pauses.next().filter(|_| may_answer_later) else {
+            say_no_task(&task);
             error!(
                 "Unable to fetch region from EC2 metadata: \
                  operation error ec2imds: GetRegion, {source}"
             );
             error!("{NoRegion}");
-            Err(NoRegion)
-        }
+            return Err(NoRegion);
+        };
+        debug!("No region yet, asking again in {} ms: {source}", pause.as_millis());
+        sleep(pause).await;
+    }
+}
+
+fn say_no_task(task: &Result<Option<&Task>, MetadataError>) {
+    if let Err(source) = task {
+        warn!("Unable to fetch ECS task metadata: {source}");
     }
 }
 
@@ -120,13 +153,4 @@ fn as_go(path: &str, source: &io::Error) -> String {
         _ => source.to_string(),
     };
     format!("open {path}: {reason}")
-}
-
-/// What ECS says about our task; `None` when we are none or ECS does not answer, which it tells.
-pub(super) async fn ask_task(env: &Env, http: &Http) -> Option<Task> {
-    let address = metadata::task_address(env)?;
-    metadata::task(http, &address)
-        .await
-        .inspect_err(|source| warn!("Unable to fetch ECS task metadata: {source}"))
-        .ok()
 }

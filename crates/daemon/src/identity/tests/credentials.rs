@@ -44,6 +44,28 @@ async fn from_the_environment() {
 }
 
 #[tokio::test]
+async fn who_can_do_without_credentials_looks_for_them_from_the_start() {
+    let container = Fake::start(|_| ok(CONTAINER)).await;
+    let uri = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.address.as_str());
+    let check = async |endpoint: Option<&str>, expect: usize| {
+        let asked = container.lines().len();
+        let given = given(&[uri, NO_IMDS]);
+        let identity = Arc::new(given.identity());
+        let _signing = identity.signing(endpoint);
+        let walk = async {
+            while container.lines().len() == asked {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let patience = Duration::from_secs(if expect > 0 { 20 } else { 0 });
+        let _ = timeout(patience, walk).await;
+        assert_eq!(container.lines().len() - asked, expect, "{endpoint:?}");
+    };
+    check(Some("http://localhost:4566"), 1).await;
+    check(None, 0).await;
+}
+
+#[tokio::test]
 async fn from_profiles() {
     let files = [
         (
