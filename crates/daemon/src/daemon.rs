@@ -54,6 +54,9 @@ pub(crate) fn run(settings: &Settings, notices: &[String], clock: &Arc<dyn Clock
     if let Some(Err(fault)) = settings.outbound.proxy.as_deref().map(str::parse::<Proxy>) {
         return end_with(&format_args!("Bad proxy URL: {fault}"));
     }
+    // Where the kernel deals out huge pages unasked, each slot for a datagram would take 2 MiB. An old
+    // kernel, and a sandbox, may refuse; then it is as it was.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MOST_BLOCKING_THREADS)
