@@ -78,8 +78,6 @@ def test_one_that_is_down_does_not_hurt_the_other(
         "ROENTGEN_DAEMON_DESTINATION": f"aws,{second.url}",
         "ROENTGEN_DAEMON_ENDPOINT": upstream.url,
         "ROENTGEN_DAEMON_REQUEST_TIMEOUT": "60",
-        # What is on its way cannot give way: with more of it, memory would hold nothing else.
-        "ROENTGEN_DAEMON_CONCURRENCY": "1",
     }
     # Less memory than what is sent: the one that is well must not wait for the other's to be free.
     daemon = start_daemon("-m", "3", environment=environment)

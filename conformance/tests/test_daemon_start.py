@@ -210,6 +210,40 @@ def test_the_end_has_a_deadline_and_says_what_was_lost(start_daemon: StartDaemon
 
 
 @pytest.mark.better
+def test_the_end_waits_for_no_region_that_nobody_needs(
+    start_daemon: StartDaemon, silent_ec2: dict[str, str | None]
+) -> None:
+    daemon = start_daemon(environment=silent_ec2, is_local=False, is_awaited=False)
+    wait_until(daemon.is_serving, "it serves", START_SECONDS)
+    daemon.send(b"no header")
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 4
+
+
+@pytest.mark.better
+def test_the_end_waits_for_no_disk_that_hangs(
+    tmp_path: Path, start_daemon: StartDaemon, upstream: FakeXRay
+) -> None:
+    (tmp_path / "spool" / "aws").mkdir(parents=True)
+    # Opening it blocks until somebody writes to it.
+    os.mkfifo(tmp_path / "spool" / "aws" / "0000000000000001-7-0123456789abcdef.json")
+    arguments = ("--spool-dir", str(tmp_path / "spool"), "--shutdown-timeout", "2")
+    daemon = start_daemon(*arguments, to=upstream.url)
+    daemon.send_documents("past it")
+    daemon.wait_for_sent(1)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.better
+def test_no_huge_pages(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    assert "THP_enabled:\t0\n" in Path(f"/proc/{daemon.process.pid}/status").read_text()
+
+
+@pytest.mark.better
 def test_a_signal_while_it_starts_ends_it_in_order(
     start_daemon: StartDaemon, silent_ec2: dict[str, str | None]
 ) -> None:

@@ -78,21 +78,27 @@ RETRIED = [
     (error(429, "ThrottledException", "Rate exceeded"), "ThrottledException: Rate exceeded"),
 ]
 
+FOREIGN = [
+    (Reply(400, b"<html><body>400 Bad Request</body></html>", {"Content-Type": "text/html"}), "400"),
+    (Reply(400, b"", {}), "400"),
+    (NOT_FOUND, "nope"),
+    (Reply(302, b"", {"Location": "http://login.example/"}), "302"),
+    (Reply(200, b"<html>Please log in</html>", {"Content-Type": "text/html"}), "Please log in"),
+]
+"""Answers of what stands before the service; the official daemon gives the batch up."""
+
 REFUSED = [
     (
         error(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
         "UnrecognizedClientException: The security token included in the request is invalid.",
     ),
     (error(400, "InvalidRequestException", "too many segments"), "too many segments"),
-    (Reply(400, b"<html><body>400 Bad Request</body></html>", {"Content-Type": "text/html"}), "400"),
-    (Reply(400, b"", {}), "400"),
     (Reply(413, b"\xff\xfe\x00", {}), "413"),
-    (NOT_FOUND, "nope"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("reply", "told", "attempts"), [(*r, 2) for r in RETRIED] + [(*r, 1) for r in REFUSED]
+    ("reply", "told", "attempts"), [(*r, 2) for r in RETRIED + FOREIGN] + [(*r, 1) for r in REFUSED]
 )
 def test_an_error_of_the_service(
     start_daemon: StartDaemon, upstream: FakeXRay, reply: Reply, told: str, attempts: int

@@ -9,12 +9,15 @@ mod start;
 use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use roentgen_ops::{Clock, ShutdownSignals};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use crate::config::VERSION;
+use crate::intake::Intake;
 use crate::intake::listen::bind_udp;
 use crate::logging;
 use crate::settings::Settings;
@@ -22,14 +25,17 @@ use crate::upstream::Proxy;
 
 use start::{Parts, StartError};
 
-/// Threads for what blocks: names looked up, the spool's disk, and the end of receiving.
-const MOST_BLOCKING_THREADS: usize = 4;
+/// Threads for what blocks: a writer and a reader for the spool of each of 8 destinations, should
+/// their disks hang, and some for files of certificates and credentials. Names are looked up on
+/// threads of their own. There are only as many threads as there is work.
+const MOST_BLOCKING_THREADS: usize = 24;
 
 /// How long such a thread stays without work; its stack is memory.
 const BLOCKING_THREAD_STAYS: Duration = Duration::from_secs(1);
 
-/// Most of the time for the end that calls on the TCP port may use up, as a part of the whole.
-const PART_OF_CALLS: u32 = 4;
+/// Most of the time for the end that the last datagrams and the calls on the TCP port may use up, as a
+/// part of the whole.
+const PART_OF_INTAKE: u32 = 4;
 
 /// The time for the end that is left for the last telemetry, as a part of the whole.
 const PART_OF_TELEMETRY: u32 = 8;
@@ -105,18 +111,19 @@ async fn stop(parts: Parts, within: Duration) {
     let deadline = Instant::now() + within;
     let Parts { intake, gateway, destinations, telemetry, tally, clock, .. } = parts;
     tracing::debug!("Shutdown Initiated. Current epoch in nanoseconds: {}", nanoseconds(&*clock));
-    let stop_intake = tokio::task::spawn_blocking(move || intake.stop());
+    let stop_intake = async {
+        if !stop_intake(intake, within / PART_OF_INTAKE).await {
+            tracing::warn!("receiving did not end in time: the last segments may be lost");
+        }
+    };
     let stop_gateway = async {
         if let Some(gateway) = gateway
-            && !gateway.stop(within / PART_OF_CALLS).await
+            && !gateway.stop(within / PART_OF_INTAKE).await
         {
             tracing::warn!("calls on the TCP port were cut off");
         }
     };
-    let (stopped, ()) = tokio::join!(stop_intake, stop_gateway);
-    if stopped.is_err() {
-        tracing::error!("receiving ended in a panic");
-    }
+    tokio::join!(stop_intake, stop_gateway);
     destinations.finish(until(deadline - within / PART_OF_TELEMETRY)).await;
     tracing::debug!("processor: done!");
     // Now that everything is counted.
@@ -124,6 +131,18 @@ async fn stop(parts: Parts, within: Duration) {
     let received = tally.received.get();
     tracing::debug!("Trace segment: received: {received}, truncated: 0, processed: {received}");
     tracing::debug!("Shutdown finished. Current epoch in nanoseconds: {}", nanoseconds(&*clock));
+}
+
+/// Whether the receiver came to its end in time. Stopping it blocks, and must not wait for a thread
+/// that others may hold on to.
+async fn stop_intake(intake: Arc<Intake>, within: Duration) -> bool {
+    let (stopped, has_stopped) = oneshot::channel();
+    let stop = move || {
+        intake.stop();
+        let _ = stopped.send(()); // Nobody listens any more when it took too long.
+    };
+    let thread = thread::Builder::new().name("intake-stop".to_owned()).spawn(stop);
+    thread.is_ok() && timeout(within, has_stopped).await.is_ok_and(|stopped| stopped.is_ok())
 }
 
 fn nanoseconds(clock: &dyn Clock) -> u128 {

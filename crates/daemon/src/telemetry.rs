@@ -170,6 +170,9 @@ impl Reporter {
                 _ = ticks.tick() => false,
                 () = closed.cancelled() => true,
             };
+            if is_last && !self.upstream.is_endpoint_known() {
+                return; // And will not be while we wait.
+            }
             self.report().await;
             if is_last {
                 return;

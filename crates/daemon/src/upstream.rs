@@ -169,6 +169,11 @@ impl Upstream {
         self.route().await;
     }
 
+    /// Whether the endpoint is known by now.
+    pub(crate) fn is_endpoint_known(&self) -> bool {
+        self.route.borrow().is_some()
+    }
+
     /// The address of a path, for messages.
     pub(crate) fn url(&self, path: &str) -> String {
         match &*self.route.borrow() {

@@ -101,11 +101,12 @@ impl Parts {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let parts = destinations::parts(setups.len(), settings.spool.is_some());
         let memory = Arc::new(Memory::shared(bytes, parts));
+        let memory_share = memory.share();
         let sending = Sending {
             concurrency: settings.concurrency,
             retry: settings.retry,
             spool: settings.spool.clone(),
-            memory_share: memory.share(),
+            memory_share,
             user_agent,
         };
         let destinations = Destinations::start(setups, &sending, clock)?;
@@ -134,6 +135,7 @@ impl Parts {
         };
         let gateway = start_gateway(
             settings,
+            memory_share,
             gateway::Parts {
                 upstream: Arc::clone(&upstream),
                 accept: Arc::new(ToIntake(Arc::clone(&intake))),
@@ -295,8 +297,12 @@ impl Aws {
 /// same.
 fn start_gateway(
     settings: &Settings,
+    memory_share: usize,
     parts: gateway::Parts,
 ) -> Result<Option<Gateway>, StartError> {
+    // What escaping adds to a document is seldom more than it has itself.
+    let document_bytes = Limits::default().document_bytes.min(memory_share / 2);
+    let limits = Limits { document_bytes, ..Limits::default() };
     let listener = gateway::listen(&settings.tcp_address);
     let told = told_address(&settings.tcp_address, listener.as_ref().ok());
     tracing::info!("Starting proxy http server on {told}");
@@ -308,7 +314,7 @@ fn start_gateway(
         }
         Err(error) => return Err(error.into()),
     };
-    Gateway::start(listener, parts, settings.proxy_everything, Limits::default())
+    Gateway::start(listener, parts, settings.proxy_everything, limits)
         .map(Some)
         .map_err(StartError::System)
 }

@@ -201,6 +201,8 @@ async fn records_are_made_every_minute() {
     tokio::time::sleep(Duration::from_secs(62)).await;
     let failed = log.lines(&["DEBUG Failed"]);
     assert!(failed.len() == 1 && failed[0].contains("context deadline exceeded"), "{failed:?}");
+    // The last record has nowhere to go, and nobody waits to see it fail.
+    let before = tokio::time::Instant::now();
     telemetry.finish(LONG).await;
-    assert_eq!(log.lines(&["DEBUG Failed to send telemetry 2 record(s)"]).len(), 1);
+    assert_eq!(before.elapsed(), Duration::ZERO);
 }
