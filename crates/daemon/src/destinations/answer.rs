@@ -174,8 +174,9 @@ fn judge_success(answer: &Answer) -> Verdict {
         // not, and who has it already takes it for the same.
         Err(fault) => Verdict::Failed(Failure {
             text: format!(
-                "{}, deserialization failed, failed to decode response body, {fault}: {}",
+                "{}, deserialization failed, failed to decode response body, {}: {}",
                 status_and_id(answer),
+                one_line(&fault.to_string()), // It quotes what it read.
                 readable(&answer.body),
             ),
             then: Then::TryAgain(None),
