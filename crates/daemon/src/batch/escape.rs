@@ -51,7 +51,7 @@ pub(super) fn escape_plain(document: &[u8], room: &mut [u8]) -> Option<usize> {
         written += escape_block(block, room, &mut seen) - (BLOCK - of_document);
         left -= of_document;
     }
-    let is_text = !seen.is_unusual && (seen.beyond_ascii == 0 || str::from_utf8(document).is_ok());
+    let is_text = !seen.is_unusual && (!seen.is_beyond_ascii || str::from_utf8(document).is_ok());
     is_text.then_some(written)
 }
 
@@ -60,8 +60,8 @@ pub(super) fn escape_plain(document: &[u8], room: &mut [u8]) -> Option<usize> {
 struct Seen {
     /// A control character that takes more than a letter to escape.
     is_unusual: bool,
-    /// Not 0 if there were such bytes.
-    beyond_ascii: u64,
+    /// A byte that is no ASCII.
+    is_beyond_ascii: bool,
 }
 
 /// What comes behind the backslash, for what is escaped by a single character; else 0.
@@ -81,27 +81,49 @@ fn letter(byte: u8) -> u8 {
 /// The source has another block behind the first, since copies are always of a whole block.
 #[inline]
 fn escape_block(source: &[u8; 2 * BLOCK], room: &mut [u8; SPILL], seen: &mut Seen) -> usize {
-    let mut escapes = source.first_chunk().map_or(0, |block| look_at(block, seen));
-    if let Some(block) = source.get(..BLOCK) {
-        copy(block, room, 0);
+    let Some(block) = source.first_chunk() else { return 0 };
+    let Looked { escapes, has_controls } = look_at(block, seen);
+    copy(block, room, 0);
+    let count = each(escapes, |position, target| {
+        if let Some(place) = room.get_mut(target) {
+            *place = b'\\';
+        }
+        // The character itself, and what is behind it.
+        if let Some(run) = source.get(position..position + BLOCK) {
+            copy(run, room, target + 1);
+        }
+    });
+    if has_controls {
+        put_letters(block, escapes, room, seen);
     }
+    BLOCK + count
+}
+
+/// Goes through what is escaped: where it is in the block, and where its backslash goes. Gives how
+/// many there are.
+#[inline]
+fn each(mut escapes: u64, mut escape: impl FnMut(usize, usize)) -> usize {
     let mut count = 0;
     while escapes != 0 {
         // Below 64, both of them, which the compiler sees: none of the accesses needs a check.
         let position = (escapes.trailing_zeros() & 63) as usize;
-        let target = position + (count & 63);
-        let letter = source.get(position).map_or(0, |byte| letter(*byte));
-        seen.is_unusual |= letter == 0;
-        if let Some(place) = room.get_mut(target..target + 2) {
-            place.copy_from_slice(&[b'\\', letter]);
-        }
-        if let Some(behind) = source.get(position + 1..position + 1 + BLOCK) {
-            copy(behind, room, target + 2);
-        }
+        escape(position, position + (count & 63));
         escapes &= escapes - 1;
         count += 1;
     }
-    BLOCK + count
+    count
+}
+
+/// Puts letters in the place of control characters, which documents of one line have none of.
+#[cold]
+fn put_letters(block: &[u8; BLOCK], escapes: u64, room: &mut [u8; SPILL], seen: &mut Seen) {
+    each(escapes, |position, target| {
+        let letter = block.get(position).map_or(0, |byte| letter(*byte));
+        seen.is_unusual |= letter == 0;
+        if let Some(place) = room.get_mut(target + 1) {
+            *place = letter;
+        }
+    });
 }
 
 #[inline]
@@ -111,30 +133,32 @@ fn copy(run: &[u8], room: &mut [u8; SPILL], target: usize) {
     }
 }
 
-/// Where in a block quotes, backslashes and control characters are, as a bit for each byte.
+/// What is to be escaped in a block.
+#[derive(Clone, Copy, Debug)]
+struct Looked {
+    /// Where quotes, backslashes and control characters are, as a bit for each byte.
+    escapes: u64,
+    /// Whether control characters are among them.
+    has_controls: bool,
+}
+
+/// Looks at a block, byte by byte so that the compiler makes vectors of them.
 #[inline]
-fn look_at(block: &[u8; BLOCK], seen: &mut Seen) -> u64 {
-    // Eight bytes in a word at a time. Sums of bytes below 128 do not carry into the next byte, so
-    // each byte's highest bit tells about that byte alone.
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGHEST: u64 = ONES * 0x80;
-    const LOWER: u64 = !HIGHEST;
-    let mut escapes = 0;
-    for (number, word) in block.as_chunks::<8>().0.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let low = word & LOWER;
-        // 0x7f + x reaches the highest bit unless x is 0.
-        let is_no_quote = (low ^ (ONES * u64::from(b'"'))) + LOWER;
-        let is_no_backslash = (low ^ (ONES * u64::from(b'\\'))) + LOWER;
-        // Below the space 0x60 + x does not reach it.
-        let is_no_control = low + ONES * 0x60;
-        let is_usual = (is_no_quote & is_no_backslash & is_no_control) | word;
-        let found = (!is_usual & HIGHEST) >> 7;
-        seen.beyond_ascii |= word & HIGHEST;
-        // Gathers the lowest bit of each byte in the highest byte.
-        escapes |= (found.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * number);
+fn look_at(block: &[u8; BLOCK], seen: &mut Seen) -> Looked {
+    let (mut is_escaped, mut all, mut least) = ([0_u8; BLOCK], 0, u8::MAX);
+    for (is_escaped, byte) in is_escaped.iter_mut().zip(block) {
+        *is_escaped = u8::from((*byte == b'"') | (*byte == b'\\') | (*byte < b' '));
+        all |= *byte;
+        least = least.min(*byte);
     }
-    escapes
+    seen.is_beyond_ascii |= !all.is_ascii();
+    let mut escapes = 0;
+    for (number, word) in is_escaped.as_chunks::<8>().0.iter().enumerate() {
+        // Gathers the lowest bit of each byte in the highest byte.
+        let bits = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        escapes |= bits << (8 * number);
+    }
+    Looked { escapes, has_controls: least < b' ' }
 }
 
 /// Appends any document.
