@@ -33,6 +33,7 @@ tasks:
           parts: limits, ingest, udp, cycles, linear, disk, queries, storm, opening
   bench daemon [--against FILE]… [--only PART,…] [--soak SECONDS] [--rates RATE,…]
                [--report DIR] [--binary FILE] [--target TRIPLE] [--load-binary FILE]
+               [--limit-binary FILE]
           what our daemon costs, beside any other one, as a page and as JSON;
           parts: footprint, rates, outage, soak (when it is named, or given its length)
   bench crash [--runs N] [--mode MODE] [--seed N] [--jobs N] [--binary FILE]

@@ -47,6 +47,17 @@ pub(crate) fn built(package: &str, program: &str) -> anyhow::Result<PathBuf> {
     Ok(release_binary(program))
 }
 
+/// Builds an example of a package in the release profile; gives its path.
+pub(crate) fn built_example(package: &str, example: &str) -> anyhow::Result<PathBuf> {
+    let arguments = ["build", "--release", "--package", package, "--example", example];
+    let status = with_arguments(cargo(), &arguments).status();
+    let status = status.context("cargo build cannot be started")?;
+    if !status.success() {
+        bail!("cargo build --release --package {package} --example {example}: {status}");
+    }
+    Ok(target_directory().join("release").join("examples").join(example))
+}
+
 /// A command with more arguments.
 pub(crate) fn with_arguments(mut command: Command, arguments: &[&str]) -> Command {
     command.args(arguments);

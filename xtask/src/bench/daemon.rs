@@ -25,7 +25,7 @@ use super::load::Load;
 use super::machine;
 use super::report::{Page, Report};
 use crate::stopwatch::Stopwatch;
-use crate::workspace::{built, cargo, target_directory};
+use crate::workspace::{built, built_example, cargo, target_directory};
 
 /// The parts, in the order in which they are measured. The last one takes ten minutes, and is
 /// measured when it is named.
@@ -62,6 +62,8 @@ Run a part again with `cargo xtask bench daemon --against PATH --only PART`, and
 struct Bench {
     /// Ours first.
     candidates: Vec<Candidate>,
+    /// The system calls and the hash that no daemon can do without, and nothing else.
+    limit: Option<Candidate>,
     load: PathBuf,
     next_seed: AtomicU64,
 }
@@ -85,8 +87,10 @@ pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
     let rates = arguments.take::<String>("--rates")?;
     let directory = arguments.take::<PathBuf>("--report")?;
     let load = arguments.take::<PathBuf>("--load-binary")?;
+    let limit = arguments.take::<PathBuf>("--limit-binary")?;
     arguments.finish(
-        "--against, --only, --soak, --rates, --report, --binary, --target or --load-binary",
+        "--against, --only, --soak, --rates, --report, --binary, --target, \
+         --load-binary or --limit-binary",
     )?;
     let parts = selected(only.as_deref(), soak.is_some())?;
     let rates = parsed(rates.as_deref())?;
@@ -98,7 +102,12 @@ pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
         candidates.push(Candidate::new(other, false)?);
     }
     let load = load.map_or_else(|| built("roentgen-load", "roentgen-load"), Ok)?;
-    let bench = Bench { candidates, load, next_seed: AtomicU64::new(1) };
+    let limit = match limit {
+        None if !parts.contains(&"rates") => None,
+        limit => Some(limit.map_or_else(|| built_example("roentgen-udp", "bare_calls"), Ok)?),
+    };
+    let limit = limit.map(|binary| Candidate::new(&binary, false)).transpose()?;
+    let bench = Bench { candidates, limit, load, next_seed: AtomicU64::new(1) };
     println!("{} is {}", ours.display(), linkage(&ours)?);
 
     let stopwatch = Stopwatch::start();

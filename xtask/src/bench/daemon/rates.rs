@@ -64,6 +64,15 @@ pub(super) fn measure(bench: &Bench, rates: &[u32]) -> anyhow::Result<Section> {
         }
         if let Some((ours, others)) = runs.split_first() {
             promises(&mut section, ours, others);
+            if let Some(limit) = &bench.limit {
+                let limit_run = run(bench, limit, *rate)?;
+                rows.push(row(limit, &limit_run));
+                let name = format!(
+                    "documents for each CPU-second at {}/s, ours : the limit's",
+                    shown(f64::from(*rate))
+                );
+                section.add(name, ours.efficiency() / limit_run.efficiency(), "");
+            }
         }
     }
     let columns = [
@@ -86,11 +95,18 @@ pub(super) fn measure(bench: &Bench, rates: &[u32]) -> anyhow::Result<Section> {
          the sink, wake-ups are voluntary context switches of all its threads. Load, sink and \
          daemon share the machine.",
     );
+    section.note(
+        "The limit is no daemon: it receives the same datagrams with the same calls, hashes as many \
+         bytes as the signature covers, writes a request as large and reads its answer, with one \
+         thread and nothing else (crates/udp/examples/bare_calls.rs).",
+    );
     Ok(section)
 }
 
 fn run(bench: &Bench, candidate: &Candidate, rate: u32) -> anyhow::Result<Run> {
-    let look = if rate <= IDENTIFIED { Look::Identify } else { Look::Count };
+    // The limit sends the same documents again and again.
+    let is_limit = bench.limit.as_ref().is_some_and(|limit| limit.binary == candidate.binary);
+    let look = if rate <= IDENTIFIED && !is_limit { Look::Identify } else { Look::Count };
     let sink = Sink::start(look)?;
     let launch =
         Launch { candidate, url: sink.url(), keys: Keys::Environment, options: Vec::new() };
