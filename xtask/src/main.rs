@@ -11,6 +11,9 @@
 )]
 
 mod bench;
+mod deploy_check;
+mod shipped;
+mod steps;
 mod stopwatch;
 mod test;
 mod tidy;
@@ -26,6 +29,8 @@ usage: cargo xtask TASK
 tasks:
   test [--only STEP]... [--skip STEP]...
           everything CI checks, step by step; `cargo xtask test --list` names the steps
+  deploy-check [--only STEP]... [--skip STEP]...
+          everything in deploy/, built and run on this machine; --list names the steps
   tidy    the rules of the house that a compiler does not know: arrows between crates, file heads
   bench store [--only PART,…] [--segments N] [--report DIR] [--binary FILE]
               [--load-binary FILE]
@@ -61,7 +66,8 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     };
     match task.as_str() {
-        "test" => test::run(rest),
+        "test" => steps::run(test::STEPS, rest),
+        "deploy-check" => steps::run(deploy_check::STEPS, rest),
         "tidy" => tidy::run(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {

@@ -13,7 +13,7 @@ mod soak;
 mod traffic;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, bail};
@@ -24,6 +24,7 @@ use super::arguments::Arguments;
 use super::load::Load;
 use super::machine;
 use super::report::{Page, Report};
+use crate::shipped::PLATFORMS;
 use crate::stopwatch::Stopwatch;
 use crate::workspace::{built, built_example, cargo, target_directory};
 
@@ -36,11 +37,6 @@ const MEGABYTE: f64 = 1e6;
 
 /// What a soak lasts unless told otherwise, in seconds.
 const SOAK_SECONDS: u64 = 600;
-
-/// The target of a static binary.
-const MUSL: &str = "x86_64-unknown-linux-musl";
-
-const MUSL_COMPILER: &str = "musl-gcc";
 
 const PAGE: Page = Page {
     name: "performance-daemon",
@@ -129,36 +125,25 @@ pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// Builds the daemon as it is shipped: stripped, and static where this machine can build that.
 fn dist_build(target: Option<&str>) -> anyhow::Result<PathBuf> {
-    let target = match target {
-        Some(target) => Some(target.to_owned()),
-        None => (has_target(MUSL) && has_musl_compiler()).then(|| MUSL.to_owned()),
+    let platform = PLATFORMS.iter().find(|platform| match target {
+        Some(target) => platform.triple == target,
+        None => platform.is_native() && platform.can_be_built(),
+    });
+    let mut build = match platform {
+        Some(platform) => platform.build("roentgen-daemon"),
+        None => {
+            let mut build = cargo();
+            build.args(["build", "--profile", "dist", "--package", "roentgen-daemon"]);
+            build.args(target.map(|target| format!("--target={target}")));
+            build
+        }
     };
-    let mut build = cargo();
-    if target.as_deref() == Some(MUSL) {
-        build.env("CC_x86_64_unknown_linux_musl", MUSL_COMPILER);
-    }
-    build.args(["build", "--profile", "dist", "--package", "roentgen-daemon"]);
-    let mut directory = target_directory();
-    if let Some(target) = target {
-        build.args(["--target", &target]);
-        directory.push(target);
-    }
     let status = build.status().context("cargo build cannot be started")?;
     if !status.success() {
         bail!("{build:?}: {status}");
     }
-    Ok(directory.join("dist").join("roentgen-daemon"))
-}
-
-/// Whether rustup has a target; a toolchain without rustup has none but its own.
-fn has_target(name: &str) -> bool {
-    let output = Command::new("rustup").args(["target", "list", "--installed"]).output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|l| l == name))
-}
-
-/// Whether there is a C compiler for that target, which the cryptography needs (Debian's musl-tools).
-fn has_musl_compiler() -> bool {
-    Command::new(MUSL_COMPILER).arg("--version").output().is_ok()
+    let triple = platform.map(|platform| platform.triple).or(target).unwrap_or_default();
+    Ok(target_directory().join(triple).join("dist").join("roentgen-daemon"))
 }
 
 /// Whether a program brings its libraries along.

@@ -54,9 +54,9 @@ impl Report {
 fn line(name: &str, outcome: &Outcome, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     match outcome {
-        Outcome::Passed => format!("passed   {name:<12} {seconds:>7.1} s"),
-        Outcome::Failed(why) => format!("FAILED   {name:<12} {seconds:>7.1} s  {why}"),
-        Outcome::Skipped(why) => format!("SKIPPED  {name:<12} {seconds:>7.1} s  {why}"),
+        Outcome::Passed => format!("passed   {name:<14} {seconds:>7.1} s"),
+        Outcome::Failed(why) => format!("FAILED   {name:<14} {seconds:>7.1} s  {why}"),
+        Outcome::Skipped(why) => format!("SKIPPED  {name:<14} {seconds:>7.1} s  {why}"),
     }
 }
 
