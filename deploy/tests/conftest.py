@@ -1,9 +1,11 @@
 """What every check of `deploy/` has at hand: credentials that are no secret."""
 
+import os
 from collections.abc import Iterator
 
+import containers
 import pytest
-from harness.environment import CREDENTIALS
+from harness.environment import CREDENTIALS, RUNNING_IN_CI, require_tools
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,3 +16,27 @@ def credentials() -> Iterator[None]:
             patch.setenv(name, value)
         patch.setenv("NO_PROXY", "*")
         yield
+
+
+@pytest.fixture(scope="session")
+def daemon_image() -> str:
+    """The image of the daemon for this machine."""
+    require_containers()
+    containers.build("daemon", containers.DAEMON_IMAGE)
+    return containers.DAEMON_IMAGE
+
+
+@pytest.fixture(scope="session")
+def server_image() -> str:
+    """The image of the server for this machine."""
+    require_containers()
+    containers.build("server", containers.SERVER_IMAGE)
+    return containers.SERVER_IMAGE
+
+
+def require_containers() -> None:
+    """Skips the test where containers cannot be run; in CI that is a failure."""
+    require_tools("buildah", "podman", "runc", "skopeo")
+    if os.geteuid() != 0:
+        reason = "containers are run as root here"
+        pytest.fail(reason) if RUNNING_IN_CI else pytest.skip(reason)

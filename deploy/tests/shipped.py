@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,3 +48,8 @@ PLATFORMS = (AMD64, ARM64)
 
 NATIVE = next((each for each in PLATFORMS if each.machine == platform.machine()), AMD64)
 """The one of this machine."""
+
+
+def tool(name: str) -> Path:
+    """A program of the virtual environment that these tests run in."""
+    return Path(sys.executable).parent / name

@@ -4,20 +4,19 @@
 //! What is asserted stands in `deploy/tests`; a step here builds what its tests need, installs the
 //! tools they drive, and says what this machine lacks.
 
+use crate::images;
 use crate::shipped::PLATFORMS;
 use crate::steps::{
-    Outcome, Step, apt_install, lacking, missing_programs, run_all, virtual_environment, with_jobs,
+    Outcome, Step, apt_install, lacking, missing_programs, run_all, virtual_environment,
 };
-use crate::workspace::{command, has_program, root, with_arguments};
+use crate::workspace::{command, root, with_arguments};
 
 /// All steps. The first one builds what most of the others run.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "binaries", what: "static programs for amd64 and arm64", run: binaries },
+    Step { name: "images", what: "the images: facts, size, and life in a container", run: images },
     Step { name: "style", what: "the Python of the checks", run: style },
 ];
-
-/// The packages of the programs that are shipped, and whether the console is inside.
-const PACKAGES: [&str; 2] = ["roentgen-daemon", "roentgen-server"];
 
 /// What the tests import: the harness of the conformance tests as well.
 const REQUIREMENTS: [&str; 2] = ["conformance/requirements.txt", "deploy/tests/requirements.txt"];
@@ -25,35 +24,34 @@ const REQUIREMENTS: [&str; 2] = ["conformance/requirements.txt", "deploy/tests/r
 fn binaries() -> anyhow::Result<Outcome> {
     let mut left_out = Vec::new();
     for platform in PLATFORMS {
-        apt_install(&[platform.compiler()], platform.compiler_packages())?;
-        if has_program("rustup") {
-            run_all([with_arguments(
-                command("rustup", &root()),
-                &["target", "add", platform.triple],
-            )])?;
-        }
-        if !platform.can_be_built() {
-            left_out.push(format!(
-                "{} (needs the target and {})",
-                platform.triple,
-                platform.compiler()
-            ));
+        if let Some(missing) = platform.missing()? {
+            left_out.push(format!("{}: {missing}", platform.architecture));
             continue;
         }
-        let outcome = run_all(PACKAGES.map(|package| {
-            let mut build = with_jobs(platform.build(package));
-            // An image without the console would be a surprise to whoever opens it.
-            build.env("CONSOLE", "require");
-            build
-        }))?;
+        let outcome = images::build(&platform)?;
         if outcome != Outcome::Passed {
             return Ok(outcome);
         }
     }
     if !left_out.is_empty() {
-        return Ok(lacking(&format!("not built: {}", left_out.join(", "))));
+        return Ok(lacking(&left_out.join("; ")));
     }
     pytest("test_binaries.py", &[], &[])
+}
+
+/// What builds and runs containers here: no Docker engine.
+const CONTAINER_PROGRAMS: [&str; 4] = ["buildah", "podman", "runc", "skopeo"];
+const CONTAINER_PACKAGES: [&str; 8] =
+    ["buildah", "podman", "runc", "skopeo", "conmon", "netavark", "aardvark-dns", "catatonit"];
+
+fn images() -> anyhow::Result<Outcome> {
+    for platform in PLATFORMS {
+        if platform.is_built() {
+            images::lay_out(&platform)?;
+        }
+    }
+    apt_install(&["qemu-aarch64-static"], &["qemu-user-static"])?;
+    pytest("test_images.py", &CONTAINER_PROGRAMS, &CONTAINER_PACKAGES)
 }
 
 fn style() -> anyhow::Result<Outcome> {

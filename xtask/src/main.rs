@@ -12,6 +12,7 @@
 
 mod bench;
 mod deploy_check;
+mod images;
 mod shipped;
 mod steps;
 mod stopwatch;
@@ -31,6 +32,9 @@ tasks:
           everything CI checks, step by step; `cargo xtask test --list` names the steps
   deploy-check [--only STEP]... [--skip STEP]...
           everything in deploy/, built and run on this machine; --list names the steps
+  images [ARCHITECTURE]...
+          static programs and the root directories of the images, for amd64 and arm64, in
+          target/images; deploy/images makes images of them
   tidy    the rules of the house that a compiler does not know: arrows between crates, file heads
   bench store [--only PART,…] [--segments N] [--report DIR] [--binary FILE]
               [--load-binary FILE]
@@ -68,6 +72,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match task.as_str() {
         "test" => steps::run(test::STEPS, rest),
         "deploy-check" => steps::run(deploy_check::STEPS, rest),
+        "images" => images::run(rest),
         "tidy" => tidy::run(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {

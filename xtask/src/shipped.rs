@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::workspace::{cargo, has_program, target_directory};
+use crate::steps::{apt_install, run_all};
+use crate::workspace::{cargo, command, has_program, root, target_directory, with_arguments};
 
 /// A platform that programs are shipped for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +45,34 @@ impl Platform {
     }
 
     /// The C compiler, which the cryptography, the compression and the allocator need.
-    pub(crate) fn compiler(&self) -> &'static str {
+    fn compiler(&self) -> &'static str {
         if self.is_native() { "musl-gcc" } else { self.cross_compiler }
     }
 
     /// The Debian packages that bring the C compiler.
-    pub(crate) fn compiler_packages(&self) -> &'static [&'static str] {
+    fn compiler_packages(&self) -> &'static [&'static str] {
         if self.is_native() { &["musl-tools"] } else { self.cross_packages }
     }
 
     /// Whether this machine has the compilers for it.
     pub(crate) fn can_be_built(&self) -> bool {
         has_target(self.triple) && has_program(self.compiler())
+    }
+
+    /// Installs the compilers where we may; says what is missing after that.
+    pub(crate) fn missing(&self) -> anyhow::Result<Option<String>> {
+        apt_install(&[self.compiler()], self.compiler_packages())?;
+        if has_program("rustup") && !has_target(self.triple) {
+            run_all([with_arguments(command("rustup", &root()), &["target", "add", self.triple])])?;
+        }
+        Ok((!self.can_be_built()).then(|| {
+            format!("needs Rust's target {} and {} on PATH", self.triple, self.compiler())
+        }))
+    }
+
+    /// Whether the programs that images are made of were built.
+    pub(crate) fn is_built(&self) -> bool {
+        ["roentgen", "roentgen-daemon"].iter().all(|name| self.program(name).is_file())
     }
 
     /// The build of one package for it.
