@@ -18,7 +18,14 @@ PACKAGES = ("ca-certificates", "libstdc++6", "python-is-python3", "python3", "py
 
 BOOTSTRAP_SECONDS = 900
 
-REGISTRY_VARIABLES = ("PIP_CERT", "PIP_INDEX_URL", "NPM_CONFIG_REGISTRY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+REGISTRY_VARIABLES = (
+    "PIP_CERT",
+    "PIP_INDEX_URL",
+    "NPM_CONFIG_REGISTRY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
 """How this machine reaches package registries: the steps in a Dockerfile need it as well."""
 
 

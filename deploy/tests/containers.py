@@ -1,9 +1,8 @@
-"""Builds and runs containers with buildah, podman and runc: no Docker engine, nothing of the user's storage."""
+"""Builds and runs containers with buildah, podman and runc, apart from the user's own ones."""
 
 import json
 import os
 import resource
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +74,17 @@ def build(name: str, tag: str, platform: Platform = NATIVE) -> str:
     platform.program("roentgen" if name == "server" else "roentgen-daemon")
     identity = SCRATCH / f"{name}-{platform.architecture}.id"
     run(
-        *("buildah", "bud", "--quiet", "--pull-never", "--no-cache", "--timestamp", "0", "--format", "docker"),
+        *(
+            "buildah",
+            "bud",
+            "--quiet",
+            "--pull-never",
+            "--no-cache",
+            "--timestamp",
+            "0",
+            "--format",
+            "docker",
+        ),
         *("--platform", f"linux/{platform.architecture}"),
         # Known without being told in newer versions only.
         *("--build-arg", f"TARGETARCH={platform.architecture}"),
@@ -121,9 +130,3 @@ def container(name: str, image: str, *arguments: str, options: tuple[str, ...] =
         yield Container(name)
     finally:
         podman("rm", "--force", "--volumes", "--time", "5", name, is_checked=False)
-
-
-def remove_storage() -> None:
-    """Gives the disk back: what was built is built again from what cargo keeps."""
-    run("podman", "system", "reset", "--force", is_checked=False)
-    shutil.rmtree(STORAGE, ignore_errors=True)

@@ -110,7 +110,9 @@ def test_the_console_is_inside(stack: dict[str, str], xray: Any) -> None:
 def test_nothing_runs_as_root_or_can_write(stack: dict[str, str]) -> None:
     listed = yaml.safe_load(podman("ps", "--format", "json"))
     inspected = yaml.safe_load(podman("inspect", *(container["Id"] for container in listed)))
-    ours = {c["ImageName"]: c for c in inspected if "/roentgen" in c["ImageName"] and "_" not in c["ImageName"]}
+    ours = {
+        c["ImageName"]: c for c in inspected if "/roentgen" in c["ImageName"] and "_" not in c["ImageName"]
+    }
     assert len(ours) == 2
     for container in ours.values():
         assert container["HostConfig"]["ReadonlyRootfs"]

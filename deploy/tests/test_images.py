@@ -2,13 +2,16 @@
 
 import json
 import re
+import socket
 import tarfile
 from typing import Any
 
 import pytest
-from containers import DAEMON_IMAGE, IMAGES, SERVER_IMAGE, Container, build, container, podman, run
-from harness.environment import REPOSITORY
+from containers import DAEMON_IMAGE, HARDENED, IMAGES, SERVER_IMAGE, Container, build, container, podman, run
+from harness.documents import segment
+from harness.environment import REPOSITORY, free_port
 from harness.polling import wait_until
+from harness.roentgen import DATAGRAM_HEADER
 from shipped import AMD64, NATIVE, PLATFORMS, SCRATCH, Platform, tool
 
 NAMES = {"daemon": DAEMON_IMAGE, "server": SERVER_IMAGE}
@@ -91,7 +94,9 @@ def test_content_of_the_images(image: str) -> None:
     ours = [member for path, member in members.items() if path.startswith(("etc/ssl", "usr", program))]
     assert {(member.uid, member.mode & 0o022) for member in ours if not member.issym()} == {(0, 0)}
     # An empty image: no shell to run, no library to patch.
-    assert not [path for path in members if re.search(r"(^|/)(sh|bash|busybox|ld-[^/]*|lib[^/]*\.so.*)$", path)]
+    assert not [
+        path for path in members if re.search(r"(^|/)(sh|bash|busybox|ld-[^/]*|lib[^/]*\.so.*)$", path)
+    ]
 
 
 def test_the_readme_tells_the_sizes(image: str) -> None:
@@ -100,7 +105,14 @@ def test_the_readme_tells_the_sizes(image: str) -> None:
         pytest.skip("the sizes are those for amd64")
     directory = SCRATCH / f"size-{image}"
     run("rm", "-rf", directory)
-    run("skopeo", "copy", "--quiet", "--dest-compress", f"containers-storage:{NAMES[image]}", f"dir:{directory}")
+    run(
+        "skopeo",
+        "copy",
+        "--quiet",
+        "--dest-compress",
+        f"containers-storage:{NAMES[image]}",
+        f"dir:{directory}",
+    )
     manifest = json.loads((directory / "manifest.json").read_text())
     compressed = sum(layer["size"] for layer in manifest["layers"]) / 1e6
     unpacked = json.loads(run("podman", "image", "inspect", NAMES[image]).stdout)[0]["Size"] / 1e6
@@ -158,3 +170,55 @@ def test_server_keeps_its_data_in_the_volume(server_image: str) -> None:
         assert "/var/lib/roentgen" in check
     finally:
         podman("volume", "rm", "--force", "kept-data", is_checked=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "cause", "remedy"),
+    [
+        (("--volume", "refused:/var/lib/roentgen:ro"), "Read-only file system", "mount it for writing"),
+        (
+            ("--volume", "refused:/var/lib/roentgen", "--user", "4711"),
+            "Permission denied",
+            "give the directory to",
+        ),
+    ],
+    ids=["read-only", "of another user"],
+)
+def test_a_volume_that_cannot_be_written_to(
+    server_image: str, options: tuple[str, ...], cause: str, remedy: str
+) -> None:
+    # The volume gets its owner from the image with its first use.
+    podman("run", "--rm", "--volume", "refused:/var/lib/roentgen", server_image, "--version")
+    try:
+        done = run(
+            "podman", "run", "--rm", *HARDENED, "--network", "none", *options, server_image, is_checked=False
+        )
+    finally:
+        podman("volume", "rm", "--force", "refused", is_checked=False)
+    assert done.returncode == 1
+    assert "/var/lib/roentgen" in done.stderr
+    assert cause in done.stderr
+    assert remedy in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "give the task, pod or instance a role with AWSXRayDaemonWriteAccess"),
+        (("--destination", "http://roentgen.invalid:2000"), "lookup roentgen.invalid: no such host"),
+    ],
+    ids=["no credentials", "a name that does not resolve"],
+)
+def test_what_keeps_the_daemon_from_sending_is_told(
+    daemon_image: str, arguments: tuple[str, ...], told: str
+) -> None:
+    port = free_port()
+    where = ("-o", "-n", "us-east-1", "-b", f"127.0.0.1:{port}", "-t", f"127.0.0.1:{port}")
+    options = ("--network", "host", "--env", "AWS_EC2_METADATA_DISABLED=true")
+    with container("not-sending", daemon_image, *where, *arguments, options=options) as running:
+        becomes_well(running, "/xray", "healthcheck", "--to", f"127.0.0.1:{port}")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(DATAGRAM_HEADER + json.dumps(segment("waiting")).encode(), ("127.0.0.1", port))
+        wait_until(lambda: told in running.logs(), told, 60)
+        # It goes on: the app notices nothing.
+        assert running.execute("/xray", "healthcheck", "--to", f"127.0.0.1:{port}").returncode == 0

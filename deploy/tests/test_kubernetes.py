@@ -1,4 +1,4 @@
-"""The manifests: valid to the letter, within the strictest Pod Security Standard, and really run by podman."""
+"""The manifests: valid to the letter, within the strictest Pod Security Standard, and run by podman."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from base_images import make_python
 from botocore import UNSIGNED
 from botocore.config import Config
 from containers import podman, run
-from harness.documents import segment, new_trace_id
+from harness.documents import new_trace_id, segment
 from harness.environment import REPOSITORY, require_tools
 from harness.polling import wait_until
 from harness.reading import find, wait_for_segments
@@ -115,7 +115,11 @@ def as_pod(manifest: Manifest, aliases: dict[str, list[str]]) -> list[Manifest]:
         {"name": volume, "persistentVolumeClaim": {"claimName": claim}} for volume, claim in claimed.items()
     ]
     volumes = [
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claimed[claim["metadata"]["name"]]}}
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claimed[claim["metadata"]["name"]]},
+        }
         | {"spec": claim["spec"]}
         for claim in claims
     ]
@@ -187,7 +191,14 @@ def test_segments_reach_the_server_through_the_daemon_of_a_node(server: str, xra
 
 def test_an_app_reaches_the_sidecar_of_its_pod(server: str, xray: Any) -> None:
     make_python("docker.io/library/python:3.13-slim")
-    podman("build", "--quiet", "--pull=never", "--tag", "localhost/hello:latest", REPOSITORY / "examples" / "bottle")
+    podman(
+        "build",
+        "--quiet",
+        "--pull=never",
+        "--tag",
+        "localhost/hello:latest",
+        REPOSITORY / "examples" / "bottle",
+    )
     manifest = workload("sidecar", "Deployment", "hello")
     trace_id = new_trace_id()
     with played(manifest, {server: ["roentgen.roentgen"]}) as app:

@@ -59,4 +59,6 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
 
 def test_ci_runs_every_check_there_is() -> None:
     scripts = " ".join(step.get("run", "") for step in steps(WORKFLOWS / "ci.yml"))
-    assert {"cargo xtask test", "cargo xtask deploy-check"} <= set(re.findall(r"cargo xtask [a-z-]+", scripts))
+    assert {"cargo xtask test", "cargo xtask deploy-check"} <= set(
+        re.findall(r"cargo xtask [a-z-]+", scripts)
+    )

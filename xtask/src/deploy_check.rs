@@ -4,17 +4,26 @@
 //! What is asserted stands in `deploy/tests`; a step here builds what its tests need, installs the
 //! tools they drive, and says what this machine lacks.
 
-use crate::images;
 use crate::shipped::PLATFORMS;
 use crate::steps::{
     Outcome, Step, apt_install, lacking, missing_programs, run_all, virtual_environment,
 };
 use crate::workspace::{command, root, with_arguments};
+use crate::{images, packages};
 
 /// All steps. The first one builds what most of the others run.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "binaries", what: "static programs for amd64 and arm64", run: binaries },
     Step { name: "images", what: "the images: facts, size, and life in a container", run: images },
+    Step { name: "compose", what: "two apps, daemon and server by podman-compose", run: compose },
+    Step { name: "kubernetes", what: "the manifests, and their pods by podman", run: kubernetes },
+    Step { name: "systemd", what: "the units: score, and system calls they allow", run: systemd },
+    Step {
+        name: "packages",
+        what: "Debian packages in a chroot, installed and purged",
+        run: packages,
+    },
+    Step { name: "workflows", what: "what GitHub runs, linted offline", run: workflows },
     Step { name: "style", what: "the Python of the checks", run: style },
 ];
 
@@ -28,7 +37,7 @@ fn binaries() -> anyhow::Result<Outcome> {
             left_out.push(format!("{}: {missing}", platform.architecture));
             continue;
         }
-        let outcome = images::build(&platform)?;
+        let outcome = platform.build_all()?;
         if outcome != Outcome::Passed {
             return Ok(outcome);
         }
@@ -40,18 +49,65 @@ fn binaries() -> anyhow::Result<Outcome> {
 }
 
 /// What builds and runs containers here: no Docker engine.
-const CONTAINER_PROGRAMS: [&str; 4] = ["buildah", "podman", "runc", "skopeo"];
-const CONTAINER_PACKAGES: [&str; 8] =
-    ["buildah", "podman", "runc", "skopeo", "conmon", "netavark", "aardvark-dns", "catatonit"];
+const CONTAINER_PROGRAMS: [&str; 5] = ["buildah", "podman", "runc", "skopeo", "iptables"];
+const CONTAINER_PACKAGES: [&str; 9] = [
+    "buildah",
+    "podman",
+    "runc",
+    "skopeo",
+    "conmon",
+    "netavark",
+    "aardvark-dns",
+    "catatonit",
+    "iptables",
+];
+
+/// Lays out the images of what the binaries step has built.
+fn lay_out_images() -> anyhow::Result<()> {
+    for platform in PLATFORMS.iter().filter(|platform| platform.is_built()) {
+        images::lay_out(platform)?;
+    }
+    Ok(())
+}
 
 fn images() -> anyhow::Result<Outcome> {
-    for platform in PLATFORMS {
-        if platform.is_built() {
-            images::lay_out(&platform)?;
-        }
-    }
+    lay_out_images()?;
     apt_install(&["qemu-aarch64-static"], &["qemu-user-static"])?;
-    pytest("test_images.py", &CONTAINER_PROGRAMS, &CONTAINER_PACKAGES)
+    with_containers("test_images.py", &[], &[])
+}
+
+fn compose() -> anyhow::Result<Outcome> {
+    lay_out_images()?;
+    with_containers("test_compose.py", &["mmdebstrap", "node", "npm"], &["mmdebstrap"])
+}
+
+fn kubernetes() -> anyhow::Result<Outcome> {
+    lay_out_images()?;
+    with_containers("test_kubernetes.py", &["mmdebstrap", "kubectl"], &["mmdebstrap"])
+}
+
+fn systemd() -> anyhow::Result<Outcome> {
+    pytest("test_systemd.py", &["systemd-analyze", "strace"], &["systemd", "strace"])
+}
+
+fn packages() -> anyhow::Result<Outcome> {
+    apt_install(&["dpkg-deb"], &["dpkg"])?;
+    if let Some(missing) = missing_programs(&["dpkg-deb", "gzip"]) {
+        return Ok(missing);
+    }
+    for platform in PLATFORMS.iter().filter(|platform| platform.is_built()) {
+        packages::make(platform)?;
+    }
+    pytest("test_packages.py", &["mmdebstrap", "lintian"], &["mmdebstrap", "lintian"])
+}
+
+fn workflows() -> anyhow::Result<Outcome> {
+    pytest("test_workflows.py", &[], &[])
+}
+
+fn with_containers(test: &str, programs: &[&str], packages: &[&str]) -> anyhow::Result<Outcome> {
+    let programs = [&CONTAINER_PROGRAMS, programs].concat();
+    pytest(test, &programs, &[&CONTAINER_PACKAGES, packages].concat())
 }
 
 fn style() -> anyhow::Result<Outcome> {

@@ -13,6 +13,8 @@
 mod bench;
 mod deploy_check;
 mod images;
+mod layout;
+mod packages;
 mod shipped;
 mod steps;
 mod stopwatch;
@@ -35,6 +37,8 @@ tasks:
   images [ARCHITECTURE]...
           static programs and the root directories of the images, for amd64 and arm64, in
           target/images; deploy/images makes images of them
+  packages [ARCHITECTURE]...
+          Debian packages of the static programs in target/packages
   tidy    the rules of the house that a compiler does not know: arrows between crates, file heads
   bench store [--only PART,…] [--segments N] [--report DIR] [--binary FILE]
               [--load-binary FILE]
@@ -73,6 +77,7 @@ fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         "test" => steps::run(test::STEPS, rest),
         "deploy-check" => steps::run(deploy_check::STEPS, rest),
         "images" => images::run(rest),
+        "packages" => packages::run(rest),
         "tidy" => tidy::run(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {

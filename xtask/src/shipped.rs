@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::steps::{apt_install, run_all};
+use anyhow::bail;
+
+use crate::steps::{Outcome, apt_install, run_all, with_jobs};
 use crate::workspace::{cargo, command, has_program, root, target_directory, with_arguments};
 
 /// A platform that programs are shipped for.
@@ -70,7 +72,17 @@ impl Platform {
         }))
     }
 
-    /// Whether the programs that images are made of were built.
+    /// Builds all programs that are shipped, the console inside.
+    pub(crate) fn build_all(&self) -> anyhow::Result<Outcome> {
+        run_all(["roentgen-daemon", "roentgen-server"].map(|package| {
+            let mut build = with_jobs(self.build(package));
+            // A server without the console would be a surprise to whoever opens it.
+            build.env("CONSOLE", "require");
+            build
+        }))
+    }
+
+    /// Whether all programs that are shipped were built.
     pub(crate) fn is_built(&self) -> bool {
         ["roentgen", "roentgen-daemon"].iter().all(|name| self.program(name).is_file())
     }
@@ -98,4 +110,25 @@ impl Platform {
 fn has_target(name: &str) -> bool {
     let output = Command::new("rustup").args(["target", "list", "--installed"]).output();
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|l| l == name))
+}
+
+/// Builds the programs of the architectures named, or of all of them; gives their platforms.
+pub(crate) fn build_selected(architectures: &[String]) -> anyhow::Result<Vec<Platform>> {
+    let known = PLATFORMS.map(|platform| platform.architecture);
+    if let Some(other) = architectures.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("unknown architecture {other:?}; there are {}", known.join(" and "));
+    }
+    let mut selected = PLATFORMS.to_vec();
+    selected.retain(|platform| {
+        architectures.is_empty() || architectures.iter().any(|name| name == platform.architecture)
+    });
+    for platform in &selected {
+        if let Some(missing) = platform.missing()? {
+            bail!("{}: {missing}", platform.architecture);
+        }
+        if let Outcome::Failed(why) = platform.build_all()? {
+            bail!("{}: {why}", platform.architecture);
+        }
+    }
+    Ok(selected)
 }

@@ -35,7 +35,7 @@ pub enum StoreError {
         cause: Arc<io::Error>,
     },
     /// A file or directory could not be used.
-    #[error("cannot {action} {path}: {cause}")]
+    #[error("cannot {action} {path}: {cause}{}", remedy(cause))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -96,5 +96,47 @@ impl StoreError {
     /// Tells what is wrong with a settled file.
     pub(crate) fn settled(error: SettledError) -> Self {
         Self::Settled { path: error.path().to_owned(), reason: error.to_string() }
+    }
+}
+
+/// What to do about the causes that whoever mounts the directory can mend.
+fn remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; give the directory to the user this process runs as, or choose another data directory"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; mount it for writing, or choose another data directory"
+        }
+        io::ErrorKind::StorageFull => "; make room there, or choose another data directory",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_mended_is_told_with_the_way() {
+        let check = |kind: io::ErrorKind, expect: &str| {
+            let error = StoreError::io("open lock file", Path::new("/data/lock"), kind.into());
+            assert_eq!(error.to_string(), format!("cannot open lock file /data/lock: {expect}"));
+        };
+        check(
+            io::ErrorKind::PermissionDenied,
+            "permission denied; give the directory to the user this process runs as, or choose \
+             another data directory",
+        );
+        check(
+            io::ErrorKind::ReadOnlyFilesystem,
+            "read-only filesystem or storage medium; mount it for writing, or choose another data \
+             directory",
+        );
+        check(
+            io::ErrorKind::StorageFull,
+            "no storage space; make room there, or choose another data directory",
+        );
+        check(io::ErrorKind::InvalidInput, "invalid input parameter");
     }
 }
