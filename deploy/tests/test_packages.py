@@ -170,7 +170,7 @@ def starts_with_the_settings_found(machine: Debian) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={},
+        env={"PATH": os.environ["PATH"]},
     )
     assert daemon.stdout is not None
     try:

@@ -45,6 +45,7 @@ fn binaries() -> anyhow::Result<Outcome> {
     if !left_out.is_empty() {
         return Ok(lacking(&left_out.join("; ")));
     }
+    apt_install(&["qemu-aarch64-static"], &["qemu-user-static"])?;
     pytest("test_binaries.py", &[], &[])
 }
 
@@ -72,7 +73,6 @@ fn lay_out_images() -> anyhow::Result<()> {
 
 fn images() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    apt_install(&["qemu-aarch64-static"], &["qemu-user-static"])?;
     with_containers("test_images.py", &[], &[])
 }
 
