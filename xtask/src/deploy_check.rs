@@ -63,6 +63,9 @@ const CONTAINER_PACKAGES: [&str; 9] = [
     "iptables",
 ];
 
+/// What makes the small Debian that base images and chroots are made of, also on an Ubuntu.
+const DEBIAN_PACKAGES: [&str; 2] = ["mmdebstrap", "debian-archive-keyring"];
+
 /// Lays out the images of what the binaries step has built.
 fn lay_out_images() -> anyhow::Result<()> {
     for platform in PLATFORMS.iter().filter(|platform| platform.is_built()) {
@@ -78,12 +81,12 @@ fn images() -> anyhow::Result<Outcome> {
 
 fn compose() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    with_containers("test_compose.py", &["mmdebstrap", "node", "npm"], &["mmdebstrap"])
+    with_containers("test_compose.py", &["mmdebstrap", "node", "npm"], &DEBIAN_PACKAGES)
 }
 
 fn kubernetes() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    with_containers("test_kubernetes.py", &["mmdebstrap", "kubectl"], &["mmdebstrap"])
+    with_containers("test_kubernetes.py", &["mmdebstrap", "kubectl"], &DEBIAN_PACKAGES)
 }
 
 fn systemd() -> anyhow::Result<Outcome> {
@@ -98,7 +101,8 @@ fn packages() -> anyhow::Result<Outcome> {
     for platform in PLATFORMS.iter().filter(|platform| platform.is_built()) {
         packages::make(platform)?;
     }
-    pytest("test_packages.py", &["mmdebstrap", "lintian"], &["mmdebstrap", "lintian"])
+    let tools = [&["lintian"], &DEBIAN_PACKAGES[..]].concat();
+    pytest("test_packages.py", &["mmdebstrap", "lintian"], &tools)
 }
 
 fn workflows() -> anyhow::Result<Outcome> {

@@ -11,7 +11,8 @@ use crate::workspace::{command, has_program, root, target_directory, with_argume
 /// Installs Debian packages when one of these programs is missing, where this machine is a Debian and
 /// we may install.
 ///
-/// Where it is not, nothing happens here: the step then says what is missing.
+/// Where it is not, nothing happens here: the step then says what is missing. A package that is named like
+/// a program that is there stays out of it: the program may come from elsewhere, as Docker's runc does.
 pub(crate) fn apt_install(programs: &[&str], packages: &[&str]) -> anyhow::Result<()> {
     let may_install = has_program("apt-get") && is_root();
     if missing(programs).is_empty() || !may_install {
@@ -23,7 +24,8 @@ pub(crate) fn apt_install(programs: &[&str], packages: &[&str]) -> anyhow::Resul
         apt
     };
     let install = ["install", "--yes", "--quiet", "--no-install-recommends"];
-    let outcome = run_all([apt(&["update", "--quiet"]), apt(&[&install, packages].concat())])?;
+    let packages = self::missing(packages);
+    let outcome = run_all([apt(&["update", "--quiet"]), apt(&[&install[..], &packages].concat())])?;
     if let Outcome::Failed(why) = outcome {
         println!("{} was not installed: {why}", packages.join(", "));
     }
