@@ -1,11 +1,18 @@
 """What every check of `deploy/` has at hand: credentials that are no secret."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import containers
 import pytest
 from harness.environment import CREDENTIALS, RUNNING_IN_CI, require_tools
+
+if TYPE_CHECKING:
+    from fargate.deployment import Deployment
+    from fargate.moto_plus import Cloud
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,3 +47,20 @@ def require_containers() -> None:
     if os.geteuid() != 0:
         reason = "containers are run as root here"
         pytest.fail(reason) if RUNNING_IN_CI else pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    """moto, for all tests that deploy something. It is loaded here because that takes seconds."""
+    from fargate.moto_plus import Cloud
+
+    with Cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def deployment(cloud: Cloud) -> Deployment:
+    """An account with nothing in it but the templates."""
+    from fargate.deployment import Deployment
+
+    return Deployment(cloud)

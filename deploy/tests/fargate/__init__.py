@@ -1,0 +1,1 @@
+"""The CloudFormation templates, deployed on moto and run as processes or as a pod."""
