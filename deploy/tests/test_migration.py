@@ -1,0 +1,174 @@
+"""docs/migrate-from-the-aws-daemon.md, row by row: what stands there is what the programs and files do."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.daemon import daemon_binary, daemon_environment
+from harness.environment import CONFORMANCE, REPOSITORY
+
+GUIDE = REPOSITORY / "docs" / "migrate-from-the-aws-daemon.md"
+DEPLOY = REPOSITORY / "deploy"
+
+NOBODY = "127.0.0.1:9"
+"""The discard port: nobody listens there, and a daemon that is asked for cannot be found."""
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading, without its head."""
+    section = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", GUIDE.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert section, heading
+    table = [line for line in section[1].splitlines() if line.startswith("|")]
+    assert re.fullmatch(r"[|\-]+", table[1]), heading
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def bare(cell: str) -> str:
+    """What stands between the backticks; nothing for a dash."""
+    found = re.fullmatch(r"`([^`]+)`", cell)
+    return found[1] if found else ""
+
+
+def daemon(
+    *arguments: str, directory: Path, variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A run of the daemon that ends by itself."""
+    return subprocess.run(
+        [daemon_binary(), *arguments],
+        env=daemon_environment(directory, dict(variables or {})),
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+FLAGS = rows("Flags")
+KEYS = rows("Keys of cfg.yaml")
+
+
+def usage_flags(lines: list[str]) -> set[tuple[str, str]]:
+    return {tuple(found) for line in lines for found in re.findall(r"^\s+(-\w)\s+(--[a-z-]+)", line)}
+
+
+def test_no_flag_is_missing(tmp_path: Path) -> None:
+    """Those of the official daemon, by its own usage text, and of ours."""
+    told = {(bare(short), bare(long)) for short, long, *_ in FLAGS}
+    recorded = json.loads((CONFORMANCE / "daemon" / "command-line.json").read_text())["usage"]
+    assert told == usage_flags(recorded)
+    assert told == usage_flags(daemon("--help", directory=tmp_path).stdout.splitlines())
+
+
+@pytest.mark.parametrize(("short", "long", "example", "here"), FLAGS, ids=lambda cell: str(cell)[:24])
+def test_a_flag(short: str, long: str, example: str, here: str, tmp_path: Path) -> None:
+    assert here.startswith("the same")
+    for flag in (bare(short), bare(long)):
+        value = [bare(example)] if bare(example) else []
+        # What comes first ends the run; a flag that is not known ends it before with 2.
+        done = daemon(flag, *value, "--version", directory=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        if value:
+            assert daemon(flag, directory=tmp_path).returncode == 2, f"{flag} needs no value"
+
+
+def test_no_key_is_missing() -> None:
+    """Those of our own documentation that the official daemon has as well."""
+    told = {bare(key) for key, *_ in KEYS} - {"Version"}
+    table = (REPOSITORY / "docs" / "daemon.md").read_text().split("### Of our own")[0]
+    documented = re.findall(r"^\| `-[^|]*\|[^|]*\| `([A-Za-z.]+)` \|", table, re.MULTILINE)
+    assert told == set(documented)
+
+
+def config(directory: Path, key: str, value: str) -> Path:
+    """A file with one key, `Section.Key` or `Key`."""
+    section, _, name = key.rpartition(".")
+    lines = [] if key == "Version" else ["Version: 2"]
+    lines += [f"{section}:", f"  {name}: {value}"] if section else [f"{name}: {value}"]
+    path = directory / "cfg-under-test.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("key", "example", "flag"), KEYS, ids=lambda cell: str(cell)[:24])
+def test_a_key(key: str, example: str, flag: str, tmp_path: Path) -> None:
+    """The file is read and nothing in it is refused: what fails is only that no daemon answers."""
+
+    def says(name: str) -> str:
+        path = config(tmp_path, name, bare(example))
+        return daemon("healthcheck", "-c", str(path), "--to", NOBODY, directory=tmp_path).stderr
+
+    assert f"no answer from {NOBODY}" in says(bare(key))
+    assert "flag is invalid" in says(bare(key) + "s")
+    if bare(flag):
+        assert bare(flag) in daemon("--help", directory=tmp_path).stdout
+
+
+@pytest.mark.parametrize(("name", "example", "here"), rows("Variables"), ids=lambda cell: str(cell)[:24])
+def test_a_variable(name: str, example: str, here: str, tmp_path: Path) -> None:
+    assert here.startswith("the same")
+    page = (REPOSITORY / "docs" / "daemon.md").read_text()
+    assert name in page
+    done = daemon("healthcheck", "--to", NOBODY, directory=tmp_path, variables={bare(name): bare(example)})
+    assert f"no answer from {NOBODY}" in done.stderr
+
+
+IMAGE = DEPLOY / "images" / "daemon.Dockerfile"
+
+
+@pytest.mark.parametrize(
+    ("official", "here", "place"), rows("Where things are"), ids=lambda cell: str(cell)[:40]
+)
+def test_a_place(official: str, here: str, place: str) -> None:
+    """Each counterpart stands in the file that makes it."""
+    dockerfile = IMAGE.read_text()
+    match place.split(" ")[0], official.split(" ")[0]:
+        case _, "image":
+            assert re.search(rf'title="{bare(here.removeprefix("image "))}"', dockerfile)
+        case "the", "user":
+            number = here.removeprefix("user ")
+            assert f"USER {number}:{number}" in dockerfile
+        case "the", "ports":
+            assert "EXPOSE 2000/udp 2000/tcp" in dockerfile
+        case "the", "entry":
+            words = json.dumps(bare(here.removeprefix("entry point ")).split())
+            assert f"ENTRYPOINT {words}" in dockerfile
+        case "the", _:
+            assert official == here
+            made = "".join(path.read_text() for path in sorted((REPOSITORY / "xtask" / "src").rglob("*.rs")))
+            name = bare(here).removeprefix("/")
+            assert f'"{name}"' in made, f"nothing lays out {name}"
+        case "Debian", "package":
+            control = (DEPLOY / "packages" / "roentgen-daemon.control").read_text()
+            assert f"Package: {bare(here.removeprefix('package '))}\n" in control
+            for relation in ("Provides", "Conflicts", "Replaces"):
+                assert f"{relation}: {bare(official.removeprefix('package '))}\n" in control
+        case "Debian", "unit":
+            assert (DEPLOY / "systemd" / bare(here.removeprefix("unit "))).is_file()
+        case "Debian", _ if "journalctl" in here:
+            unit = (DEPLOY / "systemd" / "xray.service").read_text()
+            assert "xray.log" not in unit
+        case "Debian", _:
+            assert official == here
+            texts = [path.read_text() for path in (DEPLOY / "packages").iterdir()]
+            texts += [(DEPLOY / "systemd" / "xray.service").read_text()]
+            assert any(bare(here) in text for text in texts), here
+        case unknown:
+            pytest.fail(f"a row that nothing looks at: {unknown}")
+
+
+def test_links_lead_somewhere() -> None:
+    """Every page of deployment: files that it links are there, and so are headings."""
+    pages = [GUIDE, *sorted((REPOSITORY / "docs" / "deploy").glob("*.md")), DEPLOY / "README.md"]
+    for page in pages:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+            path = (page.parent / target).resolve() if target else page
+            assert path.exists(), f"{page.name}: {target}"
+            if anchor:
+                heads = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+                slugs = {re.sub(r"[^\w -]", "", head).strip().lower().replace(" ", "-") for head in heads}
+                assert anchor in slugs, f"{page.name}: {target}#{anchor}"
