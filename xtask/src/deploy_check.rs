@@ -4,6 +4,8 @@
 //! What is asserted stands in `deploy/tests`; a step here builds what its tests need, installs the
 //! tools they drive, and says what this machine lacks.
 
+mod fargate;
+
 use crate::shipped::PLATFORMS;
 use crate::steps::{
     Outcome, Step, apt_install, lacking, missing_programs, run_all, virtual_environment,
@@ -23,6 +25,17 @@ pub(crate) const STEPS: &[Step] = &[
         what: "Debian packages in a chroot, installed and purged",
         run: packages,
     },
+    Step {
+        name: "cloudformation",
+        what: "the templates: linters, rules of our own, deployed on moto",
+        run: fargate::cloudformation,
+    },
+    Step {
+        name: "scenario",
+        what: "the task definitions of the templates, run and traced",
+        run: fargate::scenario,
+    },
+    Step { name: "migration", what: "each row of the migration guide", run: migration },
     Step { name: "workflows", what: "what GitHub runs, linted offline", run: workflows },
     Step { name: "style", what: "the Python of the checks", run: style },
 ];
@@ -103,6 +116,10 @@ fn packages() -> anyhow::Result<Outcome> {
     }
     let tools = [&["lintian"], &DEBIAN_PACKAGES[..]].concat();
     pytest("test_packages.py", &["mmdebstrap", "lintian"], &tools)
+}
+
+fn migration() -> anyhow::Result<Outcome> {
+    pytest("test_migration.py", &[], &[])
 }
 
 fn workflows() -> anyhow::Result<Outcome> {
