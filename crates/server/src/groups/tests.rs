@@ -1,3 +1,5 @@
+//! Groups as people make, change and name them, and what is refused.
+
 use super::*;
 use crate::kept::Keep as _;
 

@@ -21,7 +21,7 @@ fn unknown_paths_are_unknown_operations() {
 #[test]
 fn operations_to_come_say_so_in_a_way_that_is_not_tried_again() {
     let server = Running::start();
-    for path in ["/Insight", "/InsightSummaries", "/EncryptionConfig", "/InsightEvents"] {
+    for path in ["/Insight", "/InsightImpactGraph", "/EncryptionConfig", "/InsightEvents"] {
         let reply = server.send("POST", path, &[], b"");
         let message = reply.assert_error(501, "NotImplementedException");
         assert!(message.ends_with(" is not available in this version of Roentgen"), "{message}");

@@ -1,3 +1,5 @@
+//! Time series over a small store: points, periods, selectors, pages and forecasts.
+
 use roentgen_filter::parse;
 use serde_json::{Value, json};
 
