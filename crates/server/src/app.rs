@@ -88,7 +88,7 @@ impl App {
 
     /// Whether an ARN is that of a group or a sampling rule.
     pub(crate) fn has_resource(&self, arn: &str) -> bool {
-        let rules = self.sampling.rules();
+        let rules = self.sampling.rules.get();
         let is_rule = || rules.records().any(|record| rules.arn(&record.rule) == arn);
         self.groups.get().by_arn(arn).is_some() || is_rule()
     }

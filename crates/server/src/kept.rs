@@ -9,12 +9,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// What can be kept.
-pub(crate) trait Keep: Clone + Default {
+pub(crate) trait Keep: Clone {
     /// The name of the settings, and of their file.
     const KIND: &'static str;
 
     /// How it is written.
     type Stored: Serialize + DeserializeOwned;
+
+    /// What there is before anything was written.
+    fn initial() -> Self;
 
     /// What is written.
     fn stored(&self) -> Self::Stored;
@@ -36,7 +39,7 @@ pub(crate) struct Kept<T> {
 }
 
 impl<T: Keep> Kept<T> {
-    /// What the data directory has, or the default when it has none.
+    /// What the data directory has, or what there is initially when it has none.
     ///
     /// # Errors
     /// When there are settings, but they cannot be read or make no sense.
@@ -47,7 +50,7 @@ impl<T: Keep> Kept<T> {
                 let path = file.path().to_owned();
                 SettingsError::Damaged { path, reason }
             })?,
-            None => T::default(),
+            None => T::initial(),
         };
         Ok(Self { file, changing: Mutex::new(()), current: Mutex::new(Arc::new(current)) })
     }
@@ -63,11 +66,22 @@ impl<T: Keep> Kept<T> {
         &self,
         change: impl FnOnce(&mut T) -> Result<R, E>,
     ) -> Result<R, E> {
+        self.change_then(change, |_| ())
+    }
+
+    /// As [`Kept::change`]; `then` does what follows from the change once it is kept, before there
+    /// can be another one.
+    pub(crate) fn change_then<R, E: From<SettingsError>>(
+        &self,
+        change: impl FnOnce(&mut T) -> Result<R, E>,
+        then: impl FnOnce(&R),
+    ) -> Result<R, E> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = T::clone(&self.get());
         let outcome = change(&mut changed)?;
         self.file.save(&changed.stored())?;
         *self.current() = Arc::new(changed);
+        then(&outcome);
         Ok(outcome)
     }
 
@@ -86,13 +100,17 @@ impl<T> fmt::Debug for Kept<T> {
 mod tests {
     use super::*;
 
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, PartialEq)]
     struct Number(u8);
 
     impl Keep for Number {
         const KIND: &'static str = "number";
 
         type Stored = u8;
+
+        fn initial() -> Self {
+            Self(0)
+        }
 
         fn stored(&self) -> u8 {
             self.0
@@ -120,6 +138,30 @@ mod tests {
         std::fs::create_dir(kept.file.path().with_extension("json.new")).unwrap();
         set(&kept, 8).unwrap_err();
         assert_eq!(*kept.get(), Number(7));
+    }
+
+    #[test]
+    fn what_follows_a_change_is_done_before_the_next_one() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let kept = Kept::<Number>::open(directory.path()).unwrap();
+        let set = |number: u8, then: &dyn Fn()| {
+            let change = |current: &mut Number| {
+                current.0 = number;
+                Ok::<_, SettingsError>(())
+            };
+            kept.change_then(change, |()| then())
+        };
+        let is_done = std::cell::Cell::new(false);
+        let look = || {
+            assert_eq!(*kept.get(), Number(7));
+            assert_eq!(*Kept::<Number>::open(directory.path()).unwrap().get(), Number(7));
+            assert!(kept.changing.try_lock().is_err());
+            is_done.set(true);
+        };
+        set(7, &look).unwrap();
+        assert!(is_done.get());
+        std::fs::create_dir(kept.file.path().with_extension("json.new")).unwrap();
+        set(8, &|| panic!("nothing changed")).unwrap_err();
     }
 
     #[test]

@@ -124,6 +124,10 @@ impl Keep for TagBook {
 
     type Stored = BTreeMap<String, Tags>;
 
+    fn initial() -> Self {
+        Self::default()
+    }
+
     fn stored(&self) -> Self::Stored {
         self.0.clone()
     }

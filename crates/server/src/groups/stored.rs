@@ -24,6 +24,10 @@ impl Keep for Groups {
 
     type Stored = Vec<StoredGroup>;
 
+    fn initial() -> Self {
+        Self::default()
+    }
+
     fn stored(&self) -> Vec<StoredGroup> {
         let store = |(name, group): (&str, &Group)| StoredGroup {
             group_name: name.to_owned(),

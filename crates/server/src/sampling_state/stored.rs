@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use roentgen_sampling::{EpochMicros, Rule, RuleError, RuleRecord, RuleSet, SamplingRateBoost};
+use roentgen_sampling::{EpochMicros, Rule, RuleRecord, RuleSet, SamplingRateBoost};
 use serde::{Deserialize, Serialize};
+
+use crate::arns::{ACCOUNT_ID, REGION};
+use crate::kept::Keep;
 
 /// All rules.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct StoredRules {
+pub(crate) struct StoredRules {
     /// Microseconds since 1970, as all times here.
     last_modification: u64,
     rules: Vec<StoredRule>,
@@ -45,17 +48,27 @@ struct StoredBoost {
     cooldown_window_minutes: u32,
 }
 
-impl StoredRules {
-    pub(super) fn of(rules: &RuleSet) -> Self {
-        Self {
-            last_modification: rules.last_modification().0,
-            rules: rules.records().map(StoredRule::of).collect(),
+impl Keep for RuleSet {
+    const KIND: &'static str = "sampling-rules";
+
+    type Stored = StoredRules;
+
+    fn initial() -> Self {
+        Self::new(REGION, ACCOUNT_ID)
+    }
+
+    fn stored(&self) -> StoredRules {
+        StoredRules {
+            last_modification: self.last_modification().0,
+            rules: self.records().map(StoredRule::of).collect(),
         }
     }
 
-    pub(super) fn restore(self, region: &str, account_id: &str) -> Result<RuleSet, RuleError> {
-        let records = self.rules.into_iter().map(StoredRule::into_record);
-        RuleSet::restore(region, account_id, records, EpochMicros(self.last_modification))
+    fn restore(stored: StoredRules) -> Result<Self, String> {
+        let records = stored.rules.into_iter().map(StoredRule::into_record);
+        let last_modification = EpochMicros(stored.last_modification);
+        Self::restore(REGION, ACCOUNT_ID, records, last_modification)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -118,7 +131,7 @@ mod tests {
 
     #[test]
     fn rules_come_back_as_they_were() {
-        let mut rules = RuleSet::new("r", "a");
+        let mut rules = <RuleSet as Keep>::initial();
         let mut new = NewRule::from(&Rule::default_rule());
         new.rule_name = Some("checkout".to_owned());
         new.fields.priority = Some(7);
@@ -132,9 +145,9 @@ mod tests {
         update.fields.fixed_rate = Some(1.0 / 3.0);
         rules.update(update, EpochMicros(6)).unwrap();
 
-        let json = serde_json::to_string(&StoredRules::of(&rules)).unwrap();
+        let json = serde_json::to_string(&rules.stored()).unwrap();
         let stored: StoredRules = serde_json::from_str(&json).unwrap();
-        let restored = stored.restore("r", "a").unwrap();
+        let restored = <RuleSet as Keep>::restore(stored).unwrap();
         assert!(restored.records().eq(rules.records()));
         assert_eq!(restored.last_modification(), EpochMicros(6));
     }

@@ -79,8 +79,7 @@ pub(super) async fn delete_group(app: &Arc<App>, body: Bytes) -> Result<Vec<u8>,
             let delete = |groups: &mut crate::groups::Groups| {
                 Ok::<_, ChangeError>(groups.delete(&selector)?)
             };
-            let arn = shared.groups.change(delete)?;
-            shared.forget_tags(&arn);
+            shared.groups.change_then(delete, |arn| shared.forget_tags(arn))?;
             json::write(&DeleteGroupReply::default())
         })
         .await

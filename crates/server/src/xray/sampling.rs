@@ -15,19 +15,19 @@ use roentgen_sampling::{
     BoostInput, BoostStatisticsDocument, EpochMicros, MAX_STATISTICS_DOCUMENTS, NewRule, RuleError,
     RuleFields, RuleRecord, RuleSelector, RuleSet, RuleUpdate, StatisticsDocument,
 };
+use roentgen_store::SettingsError;
 
 use super::tags::tag_failure;
 use super::{read_request, refuse_token, required, unsaved};
 use crate::app::App;
 use crate::json;
-use crate::sampling_state::ChangeError;
 use crate::tags::check_tags;
 
 /// All rules, in the order of evaluation.
 pub(super) fn get_sampling_rules(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let request: GetSamplingRulesRequest = read_request(body)?;
     refuse_token(request.next_token.as_deref())?;
-    let rules = app.sampling.rules();
+    let rules = app.sampling.rules.get();
     json::write(&GetSamplingRulesReply {
         sampling_rule_records: rules.records().map(|record| shape(&rules, record)).collect(),
     })
@@ -98,12 +98,12 @@ pub(super) async fn create_sampling_rule(app: &Arc<App>, body: Bytes) -> Result<
     let new_rule =
         NewRule { rule_name: rule.rule_name.clone(), version: rule.version, fields: fields(rule) };
     let shared = Arc::clone(app);
-    change(app, move |rules, now| {
+    let create = move |rules: &mut RuleSet, now| {
         let record = rules.create(new_rule, now)?;
         shared.set_tags(&rules.arn(&record.rule), tags)?;
         Ok(record)
-    })
-    .await
+    };
+    change(app, create, |_| ()).await
 }
 
 /// Changes a rule.
@@ -113,7 +113,7 @@ pub(super) async fn update_sampling_rule(app: &Arc<App>, body: Bytes) -> Result<
     let selector =
         RuleSelector { rule_name: rule.rule_name.take(), rule_arn: rule.rule_arn.take() };
     let update = RuleUpdate { selector, fields: fields(rule) };
-    change(app, |rules, now| Ok(rules.update(update, now)?)).await
+    change(app, |rules, now| Ok(rules.update(update, now)?), |_| ()).await
 }
 
 /// Removes a rule, and its tags.
@@ -121,46 +121,60 @@ pub(super) async fn delete_sampling_rule(app: &Arc<App>, body: Bytes) -> Result<
     let request: DeleteSamplingRuleRequest = read_request(&body)?;
     let selector = RuleSelector { rule_name: request.rule_name, rule_arn: request.rule_arn };
     let shared = Arc::clone(app);
-    app.pool
-        .run(move || {
-            let now = now(&shared);
-            let delete = |rules: &mut RuleSet| Ok(rules.delete(&selector, now)?);
-            let (rules, record) = shared.sampling.change(delete).map_err(change_failure)?;
-            shared.forget_tags(&rules.arn(&record.rule));
-            reply(&rules, &record)
-        })
-        .await
+    let forget = move |rule: &SamplingRule| shared.forget_tags(&rule.rule_arn);
+    change(app, move |rules, now| Ok(rules.delete(&selector, now)?), forget).await
 }
 
-async fn change<F>(app: &Arc<App>, change: F) -> Result<Vec<u8>, ApiError>
+/// Changes the rules; `then` does what follows for the rule, before there is another change.
+async fn change<F, T>(app: &Arc<App>, change: F, then: T) -> Result<Vec<u8>, ApiError>
 where
     F: FnOnce(&mut RuleSet, EpochMicros) -> Result<RuleRecord, ChangeError> + Send + 'static,
+    T: FnOnce(&SamplingRule) + Send + 'static,
 {
     let shared = Arc::clone(app);
     app.pool
         .run(move || {
             let now = now(&shared);
-            let outcome = shared.sampling.change(|rules| change(rules, now));
-            let (rules, record) = outcome.map_err(change_failure)?;
-            reply(&rules, &record)
+            let change = |rules: &mut RuleSet| {
+                let record = change(rules, now)?;
+                Ok::<_, ChangeError>(shape(rules, &record))
+            };
+            let then = |record: &SamplingRuleRecord| then(&record.sampling_rule);
+            let sampling_rule_record = shared.sampling.rules.change_then(change, then)?;
+            json::write(&SamplingRuleReply { sampling_rule_record })
         })
         .await
 }
 
-fn reply(rules: &RuleSet, record: &RuleRecord) -> Result<Vec<u8>, ApiError> {
-    json::write(&SamplingRuleReply { sampling_rule_record: shape(rules, record) })
+/// Why rules did not change.
+enum ChangeError {
+    Rule(RuleError),
+    Settings(SettingsError),
 }
 
-fn change_failure(error: ChangeError) -> ApiError {
-    match error {
-        ChangeError::Rule(error @ RuleError::LimitExceeded { .. }) => {
-            ApiError::new(ErrorKind::RuleLimitExceeded, error.to_string())
-        }
-        ChangeError::Rule(error) => ApiError::invalid(error.to_string()),
-        ChangeError::Settings(error) => unsaved(&error),
+impl From<RuleError> for ChangeError {
+    fn from(error: RuleError) -> Self {
+        ChangeError::Rule(error)
     }
 }
 
+impl From<SettingsError> for ChangeError {
+    fn from(error: SettingsError) -> Self {
+        ChangeError::Settings(error)
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Rule(error @ RuleError::LimitExceeded { .. }) => {
+                ApiError::new(ErrorKind::RuleLimitExceeded, error.to_string())
+            }
+            ChangeError::Rule(error) => ApiError::invalid(error.to_string()),
+            ChangeError::Settings(error) => unsaved(&error),
+        }
+    }
+}
 fn now(app: &App) -> EpochMicros {
     EpochMicros(u64::try_from(app.now().as_micros()).unwrap_or_default())
 }
