@@ -86,11 +86,14 @@ impl App {
         }
     }
 
-    /// Whether an ARN is that of a group or a sampling rule.
-    pub(crate) fn has_resource(&self, arn: &str) -> bool {
+    /// The ARN of the group or sampling rule that is known by this one. Several may be those of the
+    /// same resource; this is the one that its tags are under.
+    pub(crate) fn resource_arn(&self, arn: &str) -> Option<String> {
+        if let Some((name, group)) = self.groups.get().by_arn(arn) {
+            return Some(group.arn(name));
+        }
         let rules = self.sampling.rules.get();
-        let is_rule = || rules.records().any(|record| rules.arn(&record.rule) == arn);
-        self.groups.get().by_arn(arn).is_some() || is_rule()
+        rules.records().map(|record| rules.arn(&record.rule)).find(|of_rule| of_rule == arn)
     }
 
     /// Gives a resource that is being made its tags, whatever it may have had under this ARN.

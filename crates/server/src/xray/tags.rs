@@ -23,9 +23,7 @@ pub(super) fn list_tags_for_resource(app: &Arc<App>, body: &[u8]) -> Result<Vec<
     refuse_token(request.next_token.as_deref())?;
     let arn = check_arn(request.resource_arn)?;
     let tags = app.tags.get();
-    if !app.has_resource(&arn) {
-        return Err(not_found(&arn));
-    }
+    let arn = app.resource_arn(&arn).ok_or_else(|| not_found(&arn))?;
     let tags = tags.of(&arn).into_iter().map(|(key, value)| Tag { key, value });
     json::write(&ListTagsForResourceReply { tags: tags.collect() })
 }
@@ -62,9 +60,7 @@ async fn change(
             shared.tags.change(|book| {
                 // Looked up while nothing else changes tags: who deletes a resource forgets its
                 // tags afterwards.
-                if !shared.has_resource(&arn) {
-                    return Err(ChangeError(not_found(&arn)));
-                }
+                let arn = shared.resource_arn(&arn).ok_or_else(|| ChangeError(not_found(&arn)))?;
                 change(book, &arn).map_err(|error| ChangeError(tag_failure(error)))
             })?;
             json::write(&TagReply::default())
@@ -107,4 +103,42 @@ pub(super) fn tag_failure(error: TagError) -> ApiError {
         _ => ErrorKind::InvalidRequest,
     };
     ApiError::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kept::Keep as _;
+
+    #[tokio::test]
+    async fn the_default_group_has_the_same_tags_by_whatever_arn() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let app = Arc::new(App::for_tests(directory.path()));
+        let arn = |account: u32| format!("arn:aws:xray:us-east-1:{account}:group/Default");
+        for account in 0..60 {
+            let key = format!("key-{}", account % 3);
+            let tags = json!([{"Key": key, "Value": account.to_string()}]);
+            let body = json!({"ResourceARN": arn(account), "Tags": tags}).to_string();
+            tag_resource(&app, body.into()).await.unwrap();
+        }
+        assert_eq!(app.tags.get().stored().len(), 1);
+        let told = |account: u32| -> Value {
+            let body = json!({"ResourceARN": arn(account)}).to_string();
+            let reply = list_tags_for_resource(&app, body.as_bytes()).unwrap();
+            serde_json::from_slice::<Value>(&reply).unwrap()["Tags"].take()
+        };
+        let expect = json!([
+            {"Key": "key-0", "Value": "57"},
+            {"Key": "key-1", "Value": "58"},
+            {"Key": "key-2", "Value": "59"},
+        ]);
+        assert_eq!(told(7), expect);
+        let keys = json!(["key-0", "key-1", "key-2"]);
+        let body = json!({"ResourceARN": arn(1000), "TagKeys": keys}).to_string();
+        untag_resource(&app, body.into()).await.unwrap();
+        assert_eq!(told(7), json!([]));
+        assert!(app.tags.get().stored().is_empty());
+    }
 }
