@@ -114,6 +114,7 @@ impl Series {
             .with_number(u64::from(period_minutes))
             .with_text(selector)
             .with_text(&group.arn(name))
+            .with_text(&group.expression().to_string())
             .with_number(u64::from(has_forecast))
             .finish();
         Ok(Self {

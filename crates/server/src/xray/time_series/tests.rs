@@ -261,3 +261,20 @@ fn tokens_of_another_series_are_refused() {
     let token = PageToken::AtTime(Timestamp::from_minute(1)).encode(early.fingerprint);
     assert_eq!(early.first_of_page(Some(&token)), Ok(5));
 }
+
+#[test]
+fn tokens_of_a_group_end_with_its_definition() {
+    let mut groups = Groups::default();
+    groups.create("broken".to_owned(), Some("fault".to_owned()), None, now()).unwrap();
+    let asked = json!({"StartTime": 0, "EndTime": 600, "GroupName": "broken"});
+    let before = check_request(asked.clone(), &groups).unwrap();
+    let token = PageToken::AtTime(Timestamp::from_minute(5)).encode(before.fingerprint);
+    let selector = GroupSelector::new(Some("broken".to_owned()), None);
+    groups.update(&selector, Some("error".to_owned()), None).unwrap();
+    let after = check_request(asked.clone(), &groups).unwrap();
+    let error = after.first_of_page(Some(&token)).unwrap_err();
+    assert!(error.message.contains("other parameters"), "{}", error.message);
+    groups.update(&selector, Some("fault".to_owned()), None).unwrap();
+    let again = check_request(asked, &groups).unwrap();
+    assert_eq!(again.first_of_page(Some(&token)), Ok(5));
+}
