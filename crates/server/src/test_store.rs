@@ -1,4 +1,5 @@
-//! Stores for tests: a real one, which closes when it is told to, and one that has little room.
+//! Stores for tests: a real one, which closes when it is told to, one that has little room, and one
+//! of which little can be told at a time.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -12,8 +13,10 @@ use serde_json::{Value, json};
 
 use crate::intake::epoch_time;
 
+mod broad;
 mod narrow;
 
+pub(crate) use broad::BroadStore;
 pub(crate) use narrow::NarrowStore;
 
 /// The second in the ids of [`trace_id`], and the start of each [`document`].

@@ -123,9 +123,10 @@ pub(crate) fn store_failure(error: &StoreError) -> ApiError {
         StoreError::Closed => {
             ApiError::new(ErrorKind::ServiceUnavailable, "The server is shutting down")
         }
-        StoreError::FilterTooBroad { most } => ApiError::invalid(format!(
-            "The filter expression can only be decided by reading more than {most} traces whole; \
-             shorten the time range, or add conditions on the traces"
+        StoreError::FilterTooBroad { most_traces, most_mebibytes } => ApiError::invalid(format!(
+            "The filter expression can only be decided by reading more than {most_traces} traces \
+             or {most_mebibytes} MiB of their documents; shorten the time range, or add conditions \
+             on the traces"
         )),
         _ => {
             tracing::error!(%error, "the store failed");

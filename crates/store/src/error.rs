@@ -54,12 +54,15 @@ pub enum StoreError {
     },
     /// A filter leaves too much to be told by whole traces.
     #[error(
-        "the filter can only be decided by reading more than {most} traces, or 256 MiB of them; \
-         shorten the time range, or add conditions on the traces"
+        "the filter can only be decided by reading more than {most_traces} traces or \
+         {most_mebibytes} MiB of their documents; shorten the time range, or add conditions on \
+         the traces"
     )]
     FilterTooBroad {
         /// Most traces that are read.
-        most: usize,
+        most_traces: usize,
+        /// Most MiB of their documents that are read.
+        most_mebibytes: usize,
     },
     /// Another process has the data directory.
     #[error(

@@ -27,6 +27,7 @@ mod open;
 mod options;
 mod query;
 mod queue;
+mod read_budget;
 mod recovery;
 mod replacing;
 mod retention;
@@ -53,6 +54,7 @@ pub use offline::{
     snapshot,
 };
 pub use options::{StoreOptions, Tuning};
+pub use read_budget::ReadBudget;
 pub use settings::{SettingsError, SettingsFile};
 pub use status::StoreStatus;
 pub use trace_store::{

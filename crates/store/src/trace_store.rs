@@ -12,7 +12,7 @@ use roentgen_model::{
     Document, Names, ServiceGraph, Timestamp, Trace, TraceId, TraceSummary, assemble,
 };
 
-use crate::{Condition, NewDocument, StoreError, StoreStatus};
+use crate::{Condition, NewDocument, ReadBudget, StoreError, StoreStatus};
 
 /// Called once, from a thread of the store, when documents are on stable storage, or with why
 /// they are not. It should hand over and return: every later acknowledgement waits behind it.
@@ -55,8 +55,8 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// within the minutes of their requests; all else is what the matching traces say, one by one.
     ///
     /// # Errors
-    /// As [`TraceStore::summaries`]; [`StoreError::FilterTooBroad`] where more than 20,000 traces,
-    /// or 256 MiB of documents, would have to be read.
+    /// As [`TraceStore::summaries`]; [`StoreError::FilterTooBroad`] where more traces would have to
+    /// be read than the filter's budget allows. Nothing is taken from the budget then.
     fn service_graphs(&self, query: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError>;
 
     /// The one graph of a range.
@@ -184,6 +184,8 @@ pub struct TraceFilter<'a> {
     pub conditions: &'a [Condition],
     /// Whether the trace is meant, asked where it is unknown whether the conditions hold.
     pub matches: &'a (dyn Fn(&Trace<'_>) -> bool + Sync),
+    /// How many traces may be read to ask that.
+    pub reads: &'a ReadBudget,
 }
 
 impl fmt::Debug for TraceFilter<'_> {

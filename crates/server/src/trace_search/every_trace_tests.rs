@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use roentgen_filter::{any_expression, parse};
 use roentgen_model::{RequestStatistics, ServiceGraph, ServiceId, Timestamp, TraceId};
-use roentgen_store::GraphQuery;
+use roentgen_store::{GraphQuery, ReadBudget};
 use serde_json::{Value, json};
 
 use super::*;
@@ -151,7 +151,7 @@ fn check(store: &TestStore, expression: &Expression) {
     assert_eq!(found, expect, "{expression}");
     assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), found.len());
     let query = GraphQuery { range: range(), step: None, traces: None };
-    let graphs = filtered_graphs(store, &query, expression).unwrap();
+    let graphs = filtered_graphs(store, &query, expression, &ReadBudget::default()).unwrap();
     assert_eq!(counts(&graphs.first().unwrap().graph), counts(&graph), "{expression}");
 }
 

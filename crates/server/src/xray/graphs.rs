@@ -7,7 +7,7 @@ use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
     GetTraceGraphRequest, PageToken, Service, WireTime, graph_services, linked_graph_services,
 };
-use roentgen_store::{GraphQuery, TraceDocuments};
+use roentgen_store::{GraphQuery, ReadBudget, TraceDocuments};
 
 use super::groups::group_failure;
 use super::summaries::{check_range, read_filter};
@@ -42,7 +42,7 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
     app.scans
         .run(move || {
             let asked = GraphQuery { range, step: None, traces: None };
-            let graphs = filtered_graphs(&*store, &asked, &expression);
+            let graphs = filtered_graphs(&*store, &asked, &expression, &ReadBudget::default());
             let graphs = graphs.map_err(|error| store_failure(&error))?;
             let graph = graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default();
             let page = Page::cut(&graph, request.next_token.as_deref(), query)?;

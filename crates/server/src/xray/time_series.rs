@@ -10,7 +10,7 @@ use roentgen_protocol::{
     ApiError, Fingerprint, ForecastStatistics, GetTimeSeriesServiceStatisticsReply,
     GetTimeSeriesServiceStatisticsRequest, PageToken, TimeSeriesServiceStatistics, WireTime,
 };
-use roentgen_store::{GraphQuery, TimeRange, TraceStore};
+use roentgen_store::{GraphQuery, ReadBudget, StoreError, TimeRange, TraceStore};
 
 use super::groups::group_failure;
 use super::summaries::check_range;
@@ -34,8 +34,13 @@ const PAGE_ENTRIES: usize = 100_000;
 /// Points whose graphs are in memory at a time.
 const POINTS_AT_A_TIME: i64 = 60;
 
-/// How far a forecast looks back, in minutes: a day, so that it knows the hours of a day.
-const HISTORY_MINUTES: i64 = 24 * 60;
+/// How far a forecast looks back, in minutes: a day, so that it knows the hours of a day. Pages of
+/// a group are as long at most, since all their traces are looked at.
+const DAY_MINUTES: i64 = 24 * 60;
+
+/// What a request may read of whole traces is shared by the history of a forecast, the points, and
+/// an attempt at points that was too much.
+const SHARES: NonZero<usize> = NonZero::new(3).expect("3 is not 0");
 
 /// Characters of a selector (API model).
 const MOST_SELECTOR_CHARACTERS: usize = 500;
@@ -149,11 +154,22 @@ impl Series {
     ) -> Result<GetTimeSeriesServiceStatisticsReply, ApiError> {
         let mut history = self.history(store, first)?;
         let (mut points, mut entries, mut next) = (Vec::new(), 0, first);
-        // Traces of a group may have to be read one by one: a stretch of them is enough.
-        let most = if self.expression == Expression::Everything { PAGE_POINTS } else { 1 };
-        while next < self.end_minute && points.len() < most && entries < PAGE_ENTRIES {
-            let end = self.stretch_from(next).min(self.end_minute);
-            for (minute, requests) in self.requests(store, next, end)? {
+        let is_group = self.expression != Expression::Everything;
+        let most_minutes = if is_group { DAY_MINUTES } else { i64::MAX };
+        let page_end = first.saturating_add(most_minutes).min(self.end_minute);
+        let (reads, mut at_a_time) = (ReadBudget::share_of(SHARES), POINTS_AT_A_TIME);
+        while next < page_end && points.len() < PAGE_POINTS && entries < PAGE_ENTRIES {
+            let end = self.behind(at_a_time, next).min(page_end);
+            let requests = match self.requests(store, next, end, &reads) {
+                // The next page has a budget of its own.
+                Err(StoreError::FilterTooBroad { .. }) if !points.is_empty() => break,
+                Err(StoreError::FilterTooBroad { .. }) if at_a_time > 1 => {
+                    at_a_time = 1;
+                    continue;
+                }
+                requests => requests.map_err(|error| too_broad(&error, BROAD_PERIOD))?,
+            };
+            for (minute, requests) in requests {
                 let point = self.point(minute, &requests, history.as_mut());
                 entries += point.response_time_histogram.len();
                 points.push(point);
@@ -195,12 +211,14 @@ impl Series {
         if !self.has_forecast {
             return Ok(None);
         }
-        let most = HISTORY_MINUTES / i64::from(self.period_minutes);
+        let most = DAY_MINUTES / i64::from(self.period_minutes);
         let mut history = History::new(usize::try_from(most).unwrap_or(usize::MAX));
-        let mut minute = first - HISTORY_MINUTES;
+        let mut minute = first - DAY_MINUTES;
+        let reads = ReadBudget::share_of(SHARES);
         while minute < first {
-            let end = self.stretch_from(minute).min(first);
-            for (_, requests) in self.requests(store, minute, end)? {
+            let end = self.behind(POINTS_AT_A_TIME, minute).min(first);
+            let requests = self.requests(store, minute, end, &reads);
+            for (_, requests) in requests.map_err(|error| too_broad(&error, BROAD_HISTORY))? {
                 history.push(period_of(&requests));
             }
             minute = end;
@@ -208,8 +226,9 @@ impl Series {
         Ok(Some(history))
     }
 
-    fn stretch_from(&self, minute: i64) -> i64 {
-        minute + POINTS_AT_A_TIME * i64::from(self.period_minutes)
+    /// The minute behind so many points from a minute on.
+    fn behind(&self, points: i64, minute: i64) -> i64 {
+        minute + points * i64::from(self.period_minutes)
     }
 
     /// The requests of every period from a minute to another, by the first minute of the period.
@@ -218,13 +237,13 @@ impl Series {
         store: &dyn TraceStore,
         first: i64,
         end: i64,
-    ) -> Result<Vec<(i64, RequestStatistics)>, ApiError> {
+        reads: &ReadBudget,
+    ) -> Result<Vec<(i64, RequestStatistics)>, StoreError> {
         let range =
             TimeRange { start: Timestamp::from_minute(first), end: Timestamp::from_minute(end) };
         let step = NonZero::new(self.period_minutes);
         let query = GraphQuery { range, step, traces: None };
-        let graphs = filtered_graphs(store, &query, &self.expression)
-            .map_err(|error| store_failure(&error))?;
+        let graphs = filtered_graphs(store, &query, &self.expression, reads)?;
         let graphs: BTreeMap<i64, &ServiceGraph> =
             graphs.iter().map(|timed| (timed.start.minute(), &timed.graph)).collect();
         let period = usize::try_from(self.period_minutes).unwrap_or(1);
@@ -271,6 +290,29 @@ impl Subject {
         }
         sum
     }
+}
+
+/// What is too much when one point is.
+const BROAD_PERIOD: (&str, &str) =
+    ("Each point", "ask for a Period of 60, or add conditions to the FilterExpression");
+
+/// What is too much when there are to be forecasts.
+const BROAD_HISTORY: (&str, &str) = (
+    "ForecastStatistics",
+    "ask without ForecastStatistics, or for a group whose FilterExpression is decided without \
+     reading whole traces",
+);
+
+/// What the caller is told when the store fails. A shorter range does not help where whole traces
+/// are too many: something else does.
+fn too_broad(error: &StoreError, (what, advice): (&str, &str)) -> ApiError {
+    let StoreError::FilterTooBroad { most_traces, most_mebibytes } = error else {
+        return store_failure(error);
+    };
+    ApiError::invalid(format!(
+        "{what} of the group would need more than {most_traces} traces or {most_mebibytes} MiB of \
+         their documents to be read whole; {advice}"
+    ))
 }
 
 fn period_of(requests: &RequestStatistics) -> Period {

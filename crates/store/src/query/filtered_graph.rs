@@ -17,13 +17,7 @@ use super::view::{View, ViewedTrace};
 use crate::replacing::Trouble;
 use crate::settled::{FilteredGraphs, FilteredRows, OpenTrace, Steps, map_in_parallel};
 use crate::state::State;
-use crate::{Condition, StoreError, TraceDocuments, TraceFilter};
-
-/// Most traces that are read whole for one query. They take some two seconds.
-const MOST_READ: usize = 20_000;
-
-/// Bytes of documents after which no further trace is read whole: some four seconds of assembly.
-const MOST_BYTES_READ: usize = 256 << 20;
+use crate::{Condition, TraceDocuments, TraceFilter};
 
 /// Open traces that one thread looks at at a time.
 const OPEN_AT_ONCE: usize = 256;
@@ -44,7 +38,7 @@ pub(super) fn service_graphs(
     }
     let open = view.traces.iter().filter(|trace| trace.has_settled());
     let hidden: HashSet<TraceId> = open.map(|trace| trace.id).collect();
-    let (conditions, most_undecided) = (filter.conditions, MOST_READ);
+    let (conditions, most_undecided) = (filter.conditions, filter.reads.traces());
     let rows = FilteredRows { conditions, hidden: &hidden, most_undecided };
     let settled = view.live.filtered_graphs(&rows, steps, &state.scan_threads)?;
     let FilteredGraphs { graphs: settled, undecided } = settled;
@@ -113,25 +107,29 @@ fn read_undecided(
     found: &mut Found,
 ) -> Result<(), Trouble> {
     let undecided = std::mem::take(&mut found.undecided);
-    let too_many = || Trouble::Failed(StoreError::FilterTooBroad { most: MOST_READ });
-    if undecided.len() > MOST_READ {
+    let too_many = || Trouble::Failed(filter.reads.exceeded());
+    if undecided.len() > filter.reads.traces() {
         return Err(too_many());
     }
-    let mut bytes_left = MOST_BYTES_READ;
+    let (matches, mut bytes_read) = (filter.matches, 0_usize);
     for ids in undecided.chunks(OPEN_AT_ONCE) {
         let read = map_in_parallel(&state.scan_threads, ids, |id| {
             let documents = read_documents(state, *id)?;
             let all = documents.iter().flat_map(|documents| &documents.documents);
             let bytes: usize = all.map(|document| document.bytes.len()).sum();
             let trace = documents.as_ref().and_then(TraceDocuments::assemble);
-            let graph = trace.filter(|trace| (filter.matches)(trace)).map(|trace| trace.graph);
+            let graph = trace.filter(|trace| matches(trace)).map(|trace| trace.graph);
             Ok::<(usize, Option<TraceGraph>), Trouble>((bytes, graph))
         });
         for read in read {
             let (bytes, graph) = read?;
             graph.iter().for_each(|graph| found.rollups.add(graph));
-            bytes_left = bytes_left.checked_sub(bytes).ok_or_else(too_many)?;
+            bytes_read = bytes_read.saturating_add(bytes);
+        }
+        if bytes_read > filter.reads.bytes() {
+            return Err(too_many());
         }
     }
+    filter.reads.take(undecided.len(), bytes_read);
     Ok(())
 }

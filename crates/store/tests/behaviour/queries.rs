@@ -1,7 +1,12 @@
 //! What queries tell, and that they see everything acknowledged before.
 
-use roentgen_model::{Timestamp, TraceId};
-use roentgen_store::{SummaryQuery, TimeRange, TimeRangeType, TraceStore as _};
+use std::num::NonZero;
+
+use roentgen_model::{Timestamp, Trace, TraceId};
+use roentgen_store::{
+    Condition, GraphQuery, Logic, ReadBudget, StoreError, SummaryQuery, TimeRange, TimeRangeType,
+    TraceFilter, TraceStore as _,
+};
 
 use crate::harness::{Harness, Segment, all_time, assembled, at, counts, new_document, trace_id};
 
@@ -245,5 +250,33 @@ fn absurd_times_do_no_harm() {
             assert!(!harness.store.summaries(&query).unwrap().summaries.is_empty());
         }
         harness.reopen();
+    }
+}
+
+#[test]
+fn queries_that_read_whole_traces_share_a_budget() {
+    let harness = Harness::new();
+    let add = |number| Segment::new(trace_id(5, number), number, 5.0).document();
+    harness.append((1..=2).map(add).collect());
+    let conditions = [Condition::Joined(Box::new(Logic::Unknown))];
+    let matches = |_: &Trace<'_>| true;
+    let seen = |reads: &ReadBudget| {
+        let filter = TraceFilter { conditions: &conditions, matches: &matches, reads };
+        let query = GraphQuery { range: all_time(), step: None, traces: Some(&filter) };
+        let graphs = harness.store.service_graphs(&query)?;
+        let nodes = graphs.iter().flat_map(|timed| &timed.graph.nodes);
+        let apps = nodes.filter(|(service, _)| !service.is_client());
+        Ok::<i64, StoreError>(apps.map(|(_, node)| node.requests.total()).sum())
+    };
+    for is_settled in [false, true] {
+        if is_settled {
+            harness.store.settle().unwrap();
+        }
+        // Five traces.
+        let reads = ReadBudget::share_of(NonZero::new(4000).unwrap());
+        assert_eq!(seen(&reads).unwrap(), 2);
+        assert_eq!(seen(&reads).unwrap(), 2);
+        let message = seen(&reads).unwrap_err().to_string();
+        assert!(message.contains("more than 5 traces"), "{message}");
     }
 }

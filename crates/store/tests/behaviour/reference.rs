@@ -6,8 +6,8 @@ use std::num::NonZero;
 
 use roentgen_model::{Micros, ServiceGraph, Timestamp, Trace, TraceGraph, TraceId, TraceSummary};
 use roentgen_store::{
-    Condition, Cursor, GraphQuery, Logic, ReceivedDocument, RequestTest, ServiceMatch, TimeRange,
-    TimeRangeType, TraceFilter, TraceStore as _,
+    Condition, Cursor, GraphQuery, Logic, ReadBudget, ReceivedDocument, RequestTest, ServiceMatch,
+    TimeRange, TimeRangeType, TraceFilter, TraceStore as _,
 };
 
 use crate::harness::{Counts, Harness, all_time, assembled, counts};
@@ -197,7 +197,8 @@ impl Reference {
             let truth = Condition::all(&question.conditions, &trace.summary, Some(&trace.graph));
             truth == Some(true) && (!question.asks_more || trace.nodes.len().is_multiple_of(2))
         };
-        let filter = TraceFilter { conditions: &conditions, matches: &matches };
+        let reads = ReadBudget::default();
+        let filter = TraceFilter { conditions: &conditions, matches: &matches, reads: &reads };
         let range = question.range;
         if range.start >= range.end {
             return;

@@ -4,7 +4,7 @@ use roentgen_filter::parse;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::test_store::{START, TestStore, document};
+use crate::test_store::{BroadStore, START, TestStore, document};
 
 /// The minute of [`START`].
 const MINUTE: i64 = START as i64 / 60;
@@ -161,7 +161,7 @@ fn a_group_counts_its_traces_only() {
         "StartTime": seconds(MINUTE), "EndTime": seconds(MINUTE + 100), "GroupName": "broken",
     });
     let (points, pages) = points(&store, &asked, &groups);
-    assert_eq!((points.len(), pages), (100, 2));
+    assert_eq!((points.len(), pages), (100, 1));
     for (minute, point) in (0..).zip(&points) {
         let is_some = |n: i64| minute == n % 10 * 10 && n % 4 == 0;
         let expect = (0..20).filter(|n| is_some(*n)).count();
@@ -174,7 +174,8 @@ fn a_group_counts_its_traces_only() {
         end: Timestamp::from_minute(MINUTE + 100),
     };
     let query = GraphQuery { range, step: None, traces: None };
-    let graphs = filtered_graphs(&store, &query, &parse("fault").unwrap()).unwrap();
+    let graphs =
+        filtered_graphs(&store, &query, &parse("fault").unwrap(), &ReadBudget::default()).unwrap();
     let seen = graphs[0].graph.nodes.values().map(|node| node.seen_real).sum::<i64>();
     assert_eq!((graphs.len(), seen), (1, 5));
 }
@@ -277,4 +278,66 @@ fn tokens_of_a_group_end_with_its_definition() {
     groups.update(&selector, Some("fault".to_owned()), None).unwrap();
     let again = check_request(asked, &groups).unwrap();
     assert_eq!(again.first_of_page(Some(&token)), Ok(5));
+}
+
+/// A series of a group, of ninety periods.
+fn series_of_group(members: &Value) -> Series {
+    let mut groups = Groups::default();
+    groups.create("broken".to_owned(), Some("fault".to_owned()), None, now()).unwrap();
+    let period = members["Period"].as_i64().unwrap_or(60);
+    let mut asked = json!({
+        "StartTime": seconds(MINUTE), "EndTime": seconds(MINUTE) + 90 * period,
+        "GroupName": "broken",
+    });
+    asked.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    check_request(asked, &groups).unwrap()
+}
+
+#[test]
+fn where_much_must_be_read_whole_points_are_asked_for_one_by_one() {
+    let check = |period: i64, minutes: i64, expect: &[(i64, i64)], points: usize| {
+        let store = BroadStore::new(minutes);
+        let series = series_of_group(&json!({"Period": period}));
+        let page = series.page(&store, MINUTE).unwrap();
+        let asked: Vec<_> = store.asked().into_iter().map(|(m, n)| (m - MINUTE, n)).collect();
+        assert_eq!(asked.get(..expect.len()), Some(expect), "{period} {minutes}");
+        assert_eq!(page.time_series_service_statistics.len(), points, "{period} {minutes}");
+        // What comes behind the points that there are is for the next page.
+        let next = page.next_token.map(|token| series.first_of_page(Some(&token)).unwrap());
+        let behind = MINUTE + i64::try_from(points).unwrap() * period / 60;
+        assert_eq!(next, (points < 90).then_some(behind), "{period} {minutes}");
+    };
+    check(60, 90, &[(0, 60), (60, 30)], 90);
+    check(60, 89, &[(0, 60), (60, 30)], 60);
+    check(60, 59, &[(0, 60), (0, 1), (1, 1), (2, 1)], 59);
+    check(60, 1, &[(0, 60), (0, 1), (1, 1)], 1);
+    check(300, 450, &[(0, 300), (300, 150)], 90);
+    check(300, 299, &[(0, 300), (0, 5), (5, 5)], 59);
+}
+
+#[test]
+fn a_page_of_a_group_is_a_day_at_most() {
+    let (store, end) = (BroadStore::new(3000), seconds(MINUTE + 3000));
+    let series = series_of_group(&json!({"Period": 300, "EndTime": end}));
+    let page = series.page(&store, MINUTE).unwrap();
+    assert_eq!(page.time_series_service_statistics.len(), 24 * 12);
+    let next = series.first_of_page(page.next_token.as_deref()).unwrap();
+    assert_eq!(next, MINUTE + 24 * 60);
+}
+
+#[test]
+fn who_asks_for_too_much_learns_what_to_do() {
+    let check = |members: Value, minutes: i64, expect: &str, queries: usize| {
+        let store = BroadStore::new(minutes);
+        let error = series_of_group(&members).page(&store, MINUTE).unwrap_err();
+        assert_eq!(error.kind, roentgen_protocol::ErrorKind::InvalidRequest);
+        assert!(error.message.contains("7 traces or 9 MiB"), "{}", error.message);
+        assert!(error.message.contains(expect), "{}", error.message);
+        assert_eq!(store.asked().len(), queries, "{members}");
+    };
+    check(json!({"Period": 300}), 4, "ask for a Period of 60", 2);
+    let forecast = json!({
+        "EntitySelectorExpression": "id(name: \"shop\")", "ForecastStatistics": true,
+    });
+    check(forecast, 59, "ask without ForecastStatistics", 1);
 }
