@@ -57,6 +57,10 @@ impl LinkedEdges {
         for node in trace.nodes.iter().filter(|node| !node.is_inferred) {
             let Some(receiver) = trace.service_of(node) else { continue };
             for link in node.entity.links() {
+                // Within one trace parents tell what led to what.
+                if link.trace_id == trace.id {
+                    continue;
+                }
                 let count = of_segment.entry(node.segment).or_default();
                 if *count >= MAX_LINKS_OF_SEGMENT || of_trace >= MAX_LINKS_OF_TRACE {
                     break;
@@ -202,6 +206,21 @@ mod tests {
         assert!(edges(&[&sender_trace(), &receiver_trace(&["00000000000000ff"])]).is_empty());
         assert!(edges(&[&receiver_trace(&["00000000000000a1"])]).is_empty());
         assert!(edges(&[&sender_trace()]).is_empty());
+    }
+
+    #[test]
+    fn links_within_a_trace_are_none_of_another() {
+        let link = format!(r#"{{"trace_id":"{SENDER}","id":"00000000000000a1"}}"#);
+        let to_itself = vec![link.as_str(); MAX_LINKS_OF_TRACE];
+        let to_another = format!(r#"{{"trace_id":"{RECEIVER}","id":"00000000000000b1"}}"#);
+        let members = format!(
+            r#"00000000000000a1","name":"shop","start_time":17,"end_time":18,
+            "links":[{},{to_another}]"#,
+            to_itself.join(",")
+        );
+        let edges = edges(&[&trace(SENDER, &members), &receiver_trace(&[])]);
+        let names: Vec<_> = edges.keys().map(|(from, to)| (&*from.name, &*to.name)).collect();
+        assert_eq!(names, [("worker", "shop")]);
     }
 
     #[test]
