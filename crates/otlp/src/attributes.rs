@@ -50,21 +50,30 @@ pub(crate) fn describe(entity: &Entity<'_>, attributes: &mut Attributes<'_>) {
     attributes.add_text("enduser.id", entity.user.as_deref());
 }
 
+/// The list of annotations.
+const ANNOTATION_KEYS: &str = "aws.xray.annotations";
+
 /// Annotations under their own keys, and a list of these keys, by which the collector's exporter
-/// knows what to index.
+/// knows what to index. An annotation whose key says something else already is in neither: the
+/// exporter would take for the annotation what is none.
 pub(crate) fn describe_annotations(entity: &Entity<'_>, attributes: &mut Attributes<'_>) {
     let mut keys = Vec::new();
     for annotation in &entity.annotations {
+        if annotation.key == ANNOTATION_KEYS {
+            attributes.drop_one();
+            continue;
+        }
         let value = match &annotation.value {
             AnnotationValue::String(text) => Value::Text(text.to_string()),
             AnnotationValue::Number(number) => Value::Number(*number),
             AnnotationValue::Boolean(truth) => Value::Boolean(*truth),
         };
-        attributes.add(&*annotation.key, value);
-        keys.push(Value::Text(annotation.key.to_string()));
+        if attributes.add(&*annotation.key, value) {
+            keys.push(Value::Text(annotation.key.to_string()));
+        }
     }
     if !keys.is_empty() {
-        attributes.add("aws.xray.annotations", array(keys));
+        attributes.add(ANNOTATION_KEYS, array(keys));
     }
 }
 

@@ -3,7 +3,7 @@
 use roentgen_model::{Entity, read_object, read_text};
 use serde_json::value::RawValue;
 
-use crate::attributes::value;
+use crate::attributes::add_value;
 use crate::json::Value;
 use crate::room::Attributes;
 
@@ -60,7 +60,7 @@ pub(crate) fn describe(segment: Option<&Entity<'_>>, attributes: &mut Attributes
             "name" => continue, // The segment's own name, again.
             other => format!("aws.xray.service.{other}"),
         };
-        add_once(attributes, &attribute, raw);
+        add_value(&attribute, raw, attributes);
     }
     let origin = segment.origin.as_deref();
     let is_aws = segment.aws.account_id.is_some()
@@ -86,7 +86,7 @@ fn describe_aws(segment: &Entity<'_>, attributes: &mut Attributes<'_>) {
         for (member, raw) in read_object(raw).unwrap_or_default() {
             let mut known = AWS_MEMBERS.iter();
             if let Some((.., key)) = known.find(|(b, m, _)| *b == block && *m == member) {
-                add_once(attributes, key, raw);
+                add_value(key, raw, attributes);
             }
         }
     }
@@ -103,14 +103,5 @@ fn describe_log_groups(raw: &RawValue, attributes: &mut Attributes<'_>) {
         if !texts.is_empty() {
             attributes.add(key, crate::attributes::array(texts));
         }
-    }
-}
-
-/// Adds a value under a key that is not there yet: two blocks may tell the same.
-fn add_once(attributes: &mut Attributes<'_>, key: &str, raw: &RawValue) {
-    if !attributes.list.iter().any(|known| known.key == key)
-        && let Some(value) = value(raw)
-    {
-        attributes.add(key, value);
     }
 }

@@ -1,6 +1,7 @@
 //! How much of a document is still free. OTLP counts what was left out, so what does not fit is
 //! counted and not silently lost.
 
+use std::collections::HashMap;
 use std::io;
 
 use serde::Serialize;
@@ -13,12 +14,16 @@ pub(crate) struct Room {
     left: usize,
 }
 
-/// A list of attributes within a room.
+/// A list of attributes within a room. OTLP demands that no two have the same key: the first one
+/// counts.
 #[derive(Debug)]
 pub(crate) struct Attributes<'r> {
-    room: &'r mut Room,
+    /// What the list may still take; what is not of the list may take of it meanwhile.
+    pub(crate) room: &'r mut Room,
     pub(crate) list: Vec<KeyValue>,
-    /// Attributes that did not fit.
+    /// Places in the list.
+    places: HashMap<String, usize>,
+    /// Attributes that did not fit, or say something else than one before them of the same key.
     pub(crate) dropped: u32,
 }
 
@@ -44,16 +49,32 @@ impl Room {
 
 impl<'r> Attributes<'r> {
     pub(crate) fn within(room: &'r mut Room) -> Self {
-        Self { room, list: Vec::new(), dropped: 0 }
+        Self { room, list: Vec::new(), places: HashMap::new(), dropped: 0 }
     }
 
-    pub(crate) fn add(&mut self, key: impl Into<String>, value: Value) {
+    /// Adds an attribute; gives whether it is in the list now, by itself or by one before it that
+    /// says the same.
+    pub(crate) fn add(&mut self, key: impl Into<String>, value: Value) -> bool {
         let attribute = KeyValue { key: key.into(), value };
-        if self.room.take(&attribute) {
-            self.list.push(attribute);
-        } else {
-            self.dropped = self.dropped.saturating_add(1);
+        let known = self.places.get(&attribute.key).and_then(|place| self.list.get(*place));
+        let is_told = match known {
+            Some(known) => *known == attribute,
+            None if self.room.take(&attribute) => {
+                self.places.insert(attribute.key.clone(), self.list.len());
+                self.list.push(attribute);
+                true
+            }
+            None => false,
+        };
+        if !is_told {
+            self.drop_one();
         }
+        is_told
+    }
+
+    /// Counts an attribute that is left out.
+    pub(crate) fn drop_one(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
     }
 
     /// Adds a text that is there.
@@ -99,5 +120,14 @@ mod tests {
         check(one, (1, 2));
         check(3 * one - 1, (2, 1));
         check(3 * one, (3, 0));
+    }
+
+    #[test]
+    fn of_one_key_the_first_counts() {
+        let mut room = Room::new(1000);
+        let mut attributes = Attributes::within(&mut room);
+        let texts = ["x", "x", "y"];
+        let told = texts.map(|text| attributes.add("a", Value::Text(text.to_owned())));
+        assert_eq!((told, attributes.list.len(), attributes.dropped), ([true, true, false], 1, 1));
     }
 }

@@ -52,15 +52,11 @@ fn traces_data(trace: &Trace<'_>, node: &TraceNode<'_>, most_characters: usize) 
     let mut described = Attributes::within(&mut room);
     attributes::describe(entity, &mut described);
     attributes::describe_annotations(entity, &mut described);
-    let (mut list, mut dropped) = (described.list, described.dropped);
     let Fitted { list: events, dropped: dropped_events_count } =
-        events(entity, unix_nanos(entity.end.unwrap_or(entity.start)), &mut room);
-    let Fitted { list: links, dropped: dropped_links_count } = links(entity, &mut room);
+        events(entity, unix_nanos(entity.end.unwrap_or(entity.start)), described.room);
+    let Fitted { list: links, dropped: dropped_links_count } = links(entity, described.room);
     // Last, since it is what may be largest.
-    let mut described = Attributes::within(&mut room);
     attributes::describe_metadata(entity, &mut described);
-    list.append(&mut described.list);
-    dropped += described.dropped;
 
     let span = Span {
         trace_id: trace.id.to_w3c(),
@@ -71,8 +67,8 @@ fn traces_data(trace: &Trace<'_>, node: &TraceNode<'_>, most_characters: usize) 
         kind: kind(entity),
         start_time_unix_nano: unix_nanos(entity.start),
         end_time_unix_nano: entity.end.map(unix_nanos),
-        attributes: list,
-        dropped_attributes_count: dropped,
+        attributes: described.list,
+        dropped_attributes_count: described.dropped,
         events,
         dropped_events_count,
         links,

@@ -225,6 +225,37 @@ fn resources_tell_what_the_segment_tells() {
 }
 
 #[test]
+fn keys_are_unique() {
+    let check = |members: Value, dropped: u64, expect: Expect| {
+        let spans = spans_of(&[segment(members)], PLENTY);
+        let span = span(&spans[0].1);
+        expect.assert_eq(&lines(&span["attributes"]));
+        assert_eq!(span["droppedAttributesCount"].as_u64().unwrap_or_default(), dropped);
+    };
+    check(
+        json!({"http": {"request": {"url": "http://x/"}}, "user": "ada",
+            "annotations": {"url.full": "mine", "enduser.id": "ada", "tenant": "acme"}}),
+        1,
+        expect![[r#"
+            url.full stringValue="http://x/"
+            enduser.id stringValue="ada"
+            tenant stringValue="acme"
+            aws.xray.annotations arrayValue={"values":[{"stringValue":"enduser.id"},{"stringValue":"tenant"}]}
+        "#]],
+    );
+    check(
+        json!({"annotations": {"aws.xray.annotations": "x", "aws.xray.metadata.debug": 1},
+            "metadata": {"debug": {}, "default": {}}}),
+        2,
+        expect![[r#"
+            aws.xray.metadata.debug doubleValue=1.0
+            aws.xray.annotations arrayValue={"values":[{"stringValue":"aws.xray.metadata.debug"}]}
+            aws.xray.metadata.default stringValue="{}"
+        "#]],
+    );
+}
+
+#[test]
 fn exceptions_are_events_and_links_are_links() {
     let exceptions = json!([
         {"id": "0123456789abcdef", "type": "E", "message": "broke", "remote": false, "truncated": 2,
