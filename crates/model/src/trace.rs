@@ -55,18 +55,31 @@ impl Trace<'_> {
 
     /// The same for readers with a limit for a document: a segment whose document has more
     /// characters comes in parts, as SDKs stream it, each of its subsegments by itself.
+    ///
+    /// Each comes with its place, and is written when the iterator comes to it; those of places
+    /// before `first` are not. Only a place that came from here may be the first.
     pub fn segments_within(
         &self,
+        first: usize,
         most_characters: usize,
-    ) -> impl Iterator<Item = (SegmentId, String)> + '_ {
-        let segments = self.nodes.iter().enumerate().filter(|(index, node)| node.segment == *index);
-        segments.flat_map(move |(index, node)| {
-            let whole = render::document(self, index);
-            if whole.chars().count() <= most_characters {
-                return vec![(node.entity.id, whole)];
+    ) -> impl Iterator<Item = (usize, SegmentId, String)> + '_ {
+        // Segments that were called stand among the subsegments of their callers; here each
+        // segment is followed by what is of it. Sorting keeps the order of these.
+        let mut nodes: Vec<_> = self.nodes.iter().enumerate().collect();
+        nodes.sort_by_key(|(_, node)| node.segment);
+        let mut last_whole = None;
+        nodes.into_iter().enumerate().skip(first).filter_map(move |(place, (index, node))| {
+            if last_whole == Some(node.segment) {
+                return None;
             }
-            let parts = self.nodes.iter().filter(|part| part.segment == index);
-            parts.map(|part| (part.entity.id, render::independent(self, part))).collect()
+            if node.segment == index {
+                let whole = render::document(self, index);
+                if whole.chars().count() <= most_characters {
+                    last_whole = Some(index);
+                    return Some((place, node.entity.id, whole));
+                }
+            }
+            Some((place, node.entity.id, render::independent(self, node)))
         })
     }
 

@@ -6,14 +6,14 @@ use serde::{Serialize, Serializer};
 /// `TracesData`: what an OTLP/HTTP endpoint takes as well.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct TracesData {
-    pub(crate) resource_spans: [ResourceSpans; 1],
+pub(crate) struct TracesData<'r> {
+    pub(crate) resource_spans: [ResourceSpans<'r>; 1],
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ResourceSpans {
-    pub(crate) resource: Resource,
+pub(crate) struct ResourceSpans<'r> {
+    pub(crate) resource: &'r Resource,
     pub(crate) scope_spans: [ScopeSpans; 1],
 }
 

@@ -11,7 +11,7 @@ use crate::json::{KeyValue, Value};
 /// Characters that are left for attributes, events and links.
 #[derive(Debug)]
 pub(crate) struct Room {
-    left: usize,
+    pub(crate) left: usize,
 }
 
 /// A list of attributes within a room. OTLP demands that no two have the same key: the first one

@@ -19,35 +19,68 @@ const FRAME_CHARACTERS: usize = 1024;
 /// Characters of a status message: a line, not a report.
 const MOST_MESSAGE_CHARACTERS: usize = 1000;
 
-/// The spans of a trace, parents before children: the id of each and its document, which is
-/// `TracesData` in OTLP's JSON with that one span and its resource, so that any OTLP/HTTP endpoint
-/// takes it as it is. Each has at most `most_characters`: attributes, events and links that do not
-/// fit are counted in `droppedAttributesCount` and its sisters. Ids, times, name and status are
-/// always there, so allow ten thousand at the least.
+/// The part of a document that its resource may take: 8 KiB of the 200 of X-Ray's limit. Those of
+/// X-Ray's SDKs have some hundred characters. Every span of a segment repeats it, so a large one
+/// would make a trace as large as it has spans.
+const RESOURCE_PART: usize = 25;
+
+/// The spans of the nodes of a trace from the one at `first` on, parents before children: the place
+/// of its node, the id, and the document of each, which is `TracesData` in OTLP's JSON with that one
+/// span and its resource, so that any OTLP/HTTP endpoint takes it as it is. Each has at most
+/// `most_characters`: attributes, events and links that do not fit are counted in
+/// `droppedAttributesCount` and its sisters. Ids, times, name and status are always there, so allow
+/// ten thousand at the least.
+///
+/// A span is written when the iterator comes to it.
 pub fn spans<'t>(
     trace: &'t Trace<'_>,
+    first: usize,
     most_characters: usize,
-) -> impl Iterator<Item = (SegmentId, String)> + 't {
-    let reported = trace.nodes.iter().filter(|node| !node.is_inferred);
-    reported.filter_map(move |node| {
-        let data = traces_data(trace, node, most_characters);
+) -> impl Iterator<Item = (usize, SegmentId, String)> + 't {
+    let nodes = trace.nodes.iter().enumerate().skip(first);
+    let mut known: Option<KnownResource> = None;
+    nodes.filter(|(_, node)| !node.is_inferred).filter_map(move |(place, node)| {
+        let of_segment = known.take().filter(|known| known.segment == node.segment);
+        let resource = known.insert(
+            of_segment.unwrap_or_else(|| KnownResource::read(trace, node.segment, most_characters)),
+        );
+        let data = traces_data(trace, node, resource, most_characters);
         // All keys are text, so this does not fail.
-        Some((node.entity.id, serde_json::to_string(&data).ok()?))
+        Some((place, node.entity.id, serde_json::to_string(&data).ok()?))
     })
 }
 
-fn traces_data(trace: &Trace<'_>, node: &TraceNode<'_>, most_characters: usize) -> TracesData {
+/// The resource of a segment, described once for spans of it that follow each other.
+struct KnownResource {
+    segment: usize,
+    resource: Resource,
+    characters: usize,
+}
+
+impl KnownResource {
+    fn read(trace: &Trace<'_>, segment: usize, most_characters: usize) -> Self {
+        let most_characters = most_characters / RESOURCE_PART;
+        let mut room = Room::new(most_characters);
+        let entity = trace.nodes.get(segment).map(|segment| &segment.entity);
+        let entity = entity.filter(|entity| entity.kind == EntityKind::Segment);
+        let mut described = Attributes::within(&mut room);
+        resource::describe(entity, &mut described);
+        let resource =
+            Resource { dropped_attributes_count: described.dropped, attributes: described.list };
+        Self { segment, resource, characters: most_characters - room.left }
+    }
+}
+
+fn traces_data<'r>(
+    trace: &Trace<'_>,
+    node: &TraceNode<'_>,
+    known: &'r KnownResource,
+    most_characters: usize,
+) -> TracesData<'r> {
     let entity = &node.entity;
     let (name, message) = (entity.name.to_string(), status_message(entity));
     let fixed = FRAME_CHARACTERS + json_characters(&name) + json_characters(&message);
-    let mut room = Room::new(most_characters.saturating_sub(fixed));
-
-    let segment = trace.nodes.get(node.segment).map(|segment| &segment.entity);
-    let segment = segment.filter(|segment| segment.kind == EntityKind::Segment);
-    let mut described = Attributes::within(&mut room);
-    resource::describe(segment, &mut described);
-    let resource =
-        Resource { dropped_attributes_count: described.dropped, attributes: described.list };
+    let mut room = Room::new(most_characters.saturating_sub(fixed + known.characters));
 
     let mut described = Attributes::within(&mut room);
     attributes::describe(entity, &mut described);
@@ -76,7 +109,10 @@ fn traces_data(trace: &Trace<'_>, node: &TraceNode<'_>, most_characters: usize) 
         status: is_bad(entity).then_some(Status { message, code: STATUS_ERROR }),
     };
     TracesData {
-        resource_spans: [ResourceSpans { resource, scope_spans: [ScopeSpans { spans: [span] }] }],
+        resource_spans: [ResourceSpans {
+            resource: &known.resource,
+            scope_spans: [ScopeSpans { spans: [span] }],
+        }],
     }
 }
 

@@ -46,10 +46,11 @@ pub enum PageToken {
     AtDocument {
         /// The trace, by its place in the retrieval.
         trace: u32,
-        /// The document, by its place in the trace.
+        /// The document, by the place of its (sub)segment in the trace.
         document: u32,
-        /// Documents of the trace: places of two pages belong together only while it stays.
-        documents: u32,
+        /// Segments and subsegments of the trace: places of two pages belong together only while
+        /// it stays.
+        nodes: u32,
     },
     /// In a time series: at the point of this time.
     AtTime(Timestamp),
@@ -86,10 +87,10 @@ impl PageToken {
                 bytes.extend(reference_id.to_be_bytes());
                 bytes.extend(nodes.to_be_bytes());
             }
-            PageToken::AtDocument { trace, document, documents } => {
+            PageToken::AtDocument { trace, document, nodes } => {
                 bytes.extend(trace.to_be_bytes());
                 bytes.extend(document.to_be_bytes());
-                bytes.extend(documents.to_be_bytes());
+                bytes.extend(nodes.to_be_bytes());
             }
             PageToken::AtTime(time) => bytes.extend(time.as_micros().to_be_bytes()),
         }
@@ -135,7 +136,7 @@ impl PageToken {
             b'd' => PageToken::AtDocument {
                 trace: u32::from_be_bytes(take(&mut rest)?),
                 document: u32::from_be_bytes(take(&mut rest)?),
-                documents: u32::from_be_bytes(take(&mut rest)?),
+                nodes: u32::from_be_bytes(take(&mut rest)?),
             },
             b'p' => PageToken::AtTime(Timestamp::from_micros(i64::from_be_bytes(take(&mut rest)?))),
             _ => return Err(PageTokenFault::Unknown),
@@ -233,7 +234,7 @@ mod tests {
     #[test]
     fn tokens_come_back_as_they_were() {
         let at_service = PageToken::AtService { reference_id: 1000, nodes: u64::MAX };
-        let at_document = PageToken::AtDocument { trace: 99, document: 100, documents: u32::MAX };
+        let at_document = PageToken::AtDocument { trace: 99, document: 100, nodes: u32::MAX };
         let id = "1-581cf771-a006649127e371903a2de979".parse().unwrap();
         let after_scan = PageToken::AfterScan { time: Timestamp::MAX, id, scanned: u64::MAX };
         let at_time = PageToken::AtTime(Timestamp::MAX);

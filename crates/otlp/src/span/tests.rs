@@ -16,7 +16,7 @@ fn spans_of(documents: &[Value], most_characters: usize) -> Vec<(String, Value)>
     let parsed: Vec<_> =
         texts.iter().map(|text| Document::parse(text.as_bytes()).unwrap()).collect();
     let trace = assemble(parsed[0].trace_id, parsed, &mut Names::default()).unwrap();
-    let spans = spans(&trace, most_characters).map(|(id, text)| {
+    let spans = spans(&trace, 0, most_characters).map(|(_, id, text)| {
         assert!(text.chars().count() <= most_characters, "{} characters", text.len());
         (id.to_string(), serde_json::from_str(&text).unwrap())
     });
@@ -303,6 +303,38 @@ fn what_does_not_fit_is_counted() {
     // The list of keys is one attribute more.
     assert_eq!(count("attributes") + span["droppedAttributesCount"].as_u64().unwrap(), 2001);
     assert_eq!(count("events") + span["droppedEventsCount"].as_u64().unwrap(), 20);
+}
+
+#[test]
+fn a_resource_takes_a_small_part_of_each_span() {
+    let service: serde_json::Map<String, Value> =
+        (0..3000).map(|number| (format!("key{number}"), json!("x"))).collect();
+    let calls: Vec<_> = (1..20).map(|id| call(json!({"id": format!("{id:016x}")}))).collect();
+    let spans = spans_of(&[segment(json!({"service": service, "subsegments": calls}))], PLENTY);
+    assert_eq!(spans.len(), 20);
+    let resources: Vec<&Value> =
+        spans.iter().map(|(_, data)| &data["resourceSpans"][0]["resource"]).collect();
+    assert!(resources.iter().all(|resource| *resource == resources[0]));
+    let told = resources[0]["attributes"].as_array().unwrap().len() as u64;
+    // The name of the service besides.
+    assert_eq!(told + resources[0]["droppedAttributesCount"].as_u64().unwrap(), 3001);
+    let characters = resources[0]["attributes"].to_string().len();
+    assert!((PLENTY / 30..=PLENTY / 25).contains(&characters), "{characters}");
+}
+
+#[test]
+fn spans_begin_anywhere() {
+    let calls = [call(json!({})), call(json!({"id": "73995c3f42cd8ad8", "namespace": "local"}))];
+    let text = segment(json!({"subsegments": calls})).to_string();
+    let document = Document::parse(text.as_bytes()).unwrap();
+    let trace = assemble(document.trace_id, vec![document], &mut Names::default()).unwrap();
+    let all: Vec<_> = spans(&trace, 0, PLENTY).collect();
+    assert_eq!(all.len(), 3);
+    for first in 0..=trace.nodes.len() {
+        let rest: Vec<_> = spans(&trace, first, PLENTY).collect();
+        let expect = all.iter().filter(|(place, ..)| *place >= first).cloned();
+        assert_eq!(rest, expect.collect::<Vec<_>>(), "{first}");
+    }
 }
 
 #[test]

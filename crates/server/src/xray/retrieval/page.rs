@@ -39,15 +39,21 @@ impl Format {
         }
     }
 
-    /// All documents of a trace, none longer than a document may be.
-    fn documents(self, trace: &Trace<'_>) -> Vec<Span> {
+    /// The documents of a trace from a place on, each with its place, none longer than a document
+    /// may be. They are written one by one: all of them may be far longer than the trace.
+    fn documents<'t>(
+        self,
+        trace: &'t Trace<'_>,
+        first: usize,
+    ) -> Box<dyn Iterator<Item = (usize, Span)> + 't> {
         let most = Span::MAX_DOCUMENT_CHARACTERS;
-        let documents: Vec<_> = match self {
-            Format::XRay => trace.segments_within(most).collect(),
-            Format::OTel => roentgen_otlp::spans(trace, most).collect(),
+        let span = |(place, id, document): (usize, SegmentId, String)| {
+            (place, Span { id: id.to_string(), document })
         };
-        let span = |(id, document): (SegmentId, String)| Span { id: id.to_string(), document };
-        documents.into_iter().map(span).collect()
+        match self {
+            Format::XRay => Box::new(trace.segments_within(first, most).map(span)),
+            Format::OTel => Box::new(roentgen_otlp::spans(trace, first, most).map(span)),
+        }
     }
 }
 
@@ -78,8 +84,8 @@ impl Page {
     ) -> Result<Self, ApiError> {
         let (first, mut begin) = match start {
             None => (0, None),
-            Some(PageToken::AtDocument { trace, document, documents }) => {
-                (trace, Some((document, documents)))
+            Some(PageToken::AtDocument { trace, document, nodes }) => {
+                (trace, Some((document, nodes)))
             }
             Some(_) => return Err(ApiError::invalid("NextToken is not of this operation")),
         };
@@ -88,35 +94,29 @@ impl Page {
         let places = (0_u32..).zip(found).skip_while(|(place, _)| *place < first);
         for (place, found) in places {
             if page.traces.len() == RetrievedTrace::MAX_PER_PAGE || bytes >= most_bytes {
-                page.next = Some(PageToken::AtDocument { trace: place, document: 0, documents: 0 });
+                page.next = Some(PageToken::AtDocument { trace: place, document: 0, nodes: 0 });
                 return Ok(page);
             }
+            let (document, nodes_then) = begin.take().unwrap_or_default();
             let documents = documents(store, *found)?;
             let trace = documents.as_ref().and_then(|documents| documents.assemble());
+            let nodes = trace.as_ref().map_or(0, |trace| count(trace.nodes.len()));
+            if document > 0 && nodes != nodes_then {
+                let message = "Retention has taken documents of the trace since its first page; \
+                               list the traces again without NextToken";
+                return Err(ApiError::invalid(message));
+            }
             // Retention may have taken all of it since.
             let Some(trace) = trace else { continue };
-            let all = format.documents(&trace);
-            let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
-            let skipped = match begin.take() {
-                Some((document, documents)) if document > 0 => {
-                    if documents != count {
-                        let message = "Retention has taken documents of the trace since its first \
-                                       page; list the traces again without NextToken";
-                        return Err(ApiError::invalid(message));
-                    }
-                    document
-                }
-                _ => 0,
-            };
             let mut spans = Vec::new();
-            let rest = (0_u32..).zip(all).skip_while(|(number, _)| *number < skipped);
-            for (number, span) in rest {
+            let first = usize::try_from(document).unwrap_or(usize::MAX);
+            for (document, span) in format.documents(&trace, first) {
                 let is_full = spans.len() == Span::MAX_PER_TRACE || bytes >= most_bytes;
                 if is_full && !spans.is_empty() {
                     page.next = Some(PageToken::AtDocument {
                         trace: place,
-                        document: number,
-                        documents: count,
+                        document: count(document),
+                        nodes,
                     });
                     break;
                 }
@@ -134,6 +134,12 @@ impl Page {
         }
         Ok(page)
     }
+}
+
+/// As a token has it. No trace has as many segments and subsegments: each takes some bytes of its
+/// largest size.
+fn count(nodes: usize) -> u32 {
+    u32::try_from(nodes).unwrap_or(u32::MAX)
 }
 
 /// From the start of the root to the last end, seconds.

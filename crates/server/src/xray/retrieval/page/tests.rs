@@ -103,12 +103,51 @@ fn a_segment_that_is_too_long_comes_in_parts() {
 }
 
 #[test]
+fn parts_go_on_where_a_page_ended() {
+    let store = TestStore::new();
+    let call = |id: u64| {
+        json!({"id": format!("{id:016x}"), "name": "dynamodb", "namespace": "aws",
+            "start_time": 1, "end_time": 2, "metadata": {"default": {"text": "x".repeat(50_000)}}})
+    };
+    let root = document(1, json!({"subsegments": [call(1)]}));
+    let streamed = (2..6).map(|id| {
+        let mut part = document(1, json!({"type": "subsegment", "parent_id": "53995c3f42cd8ad8"}));
+        part.as_object_mut().unwrap().extend(call(id).as_object().unwrap().clone());
+        part
+    });
+    store.append_all([root].into_iter().chain(streamed));
+    let ids = |most_bytes: usize| {
+        let (mut ids, mut token) = (Vec::new(), None);
+        loop {
+            let page =
+                Page::read_within(&store, &[found(1, 6)], token, Format::XRay, most_bytes).unwrap();
+            ids.extend(page.traces.into_iter().flat_map(|trace| trace.spans).map(|span| span.id));
+            token = page.next;
+            if token.is_none() {
+                return ids;
+            }
+        }
+    };
+    let at_once = ids(PAGE_BYTES);
+    // The segment, five calls, and the five segments that are inferred from these.
+    assert_eq!(at_once.len(), 11);
+    assert_eq!(at_once.iter().collect::<std::collections::BTreeSet<_>>().len(), 11);
+    for most_bytes in [1, 60_000, 150_000] {
+        assert_eq!(ids(most_bytes), at_once, "{most_bytes}");
+    }
+}
+
+#[test]
 fn a_place_in_a_trace_that_has_shrunk_is_refused() {
     let store = TestStore::new();
     store.append_all([trace(1, 3, &json!({}))]);
-    let at = |documents| Some(PageToken::AtDocument { trace: 0, document: 2, documents });
+    let at = |nodes| Some(PageToken::AtDocument { trace: 0, document: 2, nodes });
     let read = |token| Page::read(&store, &[found(1, 1)], token, Format::OTel);
     assert_eq!(read(at(4)).unwrap().traces[0].spans.len(), 2);
     assert!(read(at(5)).unwrap_err().message.contains("Retention"));
+    // A trace that is gone altogether does not leave its place to the next one.
+    let with_one_gone = [found(9, 1), found(1, 1)];
+    let gone = Page::read(&store, &with_one_gone, at(4), Format::OTel);
+    assert!(gone.unwrap_err().message.contains("Retention"));
     assert!(read(Some(PageToken::AtService { reference_id: 0, nodes: 0 })).is_err());
 }
