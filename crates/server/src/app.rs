@@ -37,6 +37,9 @@ pub(crate) struct App {
     pub(crate) pool: WorkPool,
     /// For queries that look at many traces.
     pub(crate) scans: WorkPool,
+    /// For retrievals and their graphs, of up to a hundred whole traces each: searches keep their
+    /// places.
+    pub(crate) retrieving: WorkPool,
     /// For large bodies of PutTraceSegments, which must not wait for queries.
     pub(crate) parsing: WorkPool,
     /// Where the server listens.
@@ -78,6 +81,7 @@ impl App {
             kernel_drops: Arc::new(KernelDrops::of(&socket)),
             pool: WorkPool::new(1),
             scans: WorkPool::new(1),
+            retrieving: WorkPool::new(1),
             parsing: WorkPool::new(1),
             address,
             data_dir: directory.to_owned(),

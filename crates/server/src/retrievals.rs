@@ -3,6 +3,9 @@
 //! A retrieval keeps the ids of what it has found and how many documents each trace had then, not
 //! the documents: pages read them again, and later documents do not show in them. Retrievals live
 //! in memory; a restart forgets them, and clients start another one.
+//!
+//! One is at work at a time; the others wait for their turn. What waits ends as soon as its
+//! retrieval does, and there are no more tasks than retrievals may be known.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +13,12 @@ use std::time::{Duration, Instant};
 
 use roentgen_model::TraceId;
 use roentgen_protocol::{ApiError, ErrorKind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Most retrievals known at a time. Each holds at most a hundred ids, so all hold some 300 KB.
+/// Most retrievals known at a time, and most that wait or are at work. Each holds at most a hundred
+/// ids, so all hold some 300 KB.
 const MOST_RETRIEVALS: usize = 100;
 
 /// How long a retrieval may take before its status is TIMEOUT (X-Ray's guide: 60 minutes).
@@ -73,9 +79,13 @@ pub(crate) struct Retrieved {
 }
 
 /// All retrievals of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Retrievals {
     known: Mutex<HashMap<String, Entry>>,
+    /// Places for retrievals with a task. Their tasks outlive those that are cancelled at work.
+    places: Arc<Semaphore>,
+    /// The turn to work.
+    turn: Semaphore,
     /// The tasks that retrieve, for a shutdown to wait for.
     pub(crate) tasks: TaskTracker,
 }
@@ -86,32 +96,70 @@ struct Entry {
     started: Instant,
     /// When it ended; `None` before.
     ended: Option<Instant>,
+    /// Tells its task.
+    has_ended: CancellationToken,
+}
+
+/// What the task of a retrieval holds for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// Names the retrieval to its caller.
+    pub(crate) token: String,
+    /// Cancelled when the retrieval ends, whatever ends it.
+    has_ended: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Default for Retrievals {
+    fn default() -> Self {
+        Self {
+            known: Mutex::default(),
+            places: Arc::new(Semaphore::new(MOST_RETRIEVALS)),
+            turn: Semaphore::new(1),
+            tasks: TaskTracker::new(),
+        }
+    }
 }
 
 impl Retrievals {
-    /// Registers a retrieval; gives its token. Where there are too many, the one that ended first
-    /// makes room.
+    /// Registers a retrieval; gives what its task holds. Where too many are known, the one that
+    /// ended first makes room.
     ///
     /// # Errors
-    /// [`ErrorKind::Throttled`] when none has ended.
-    pub(crate) fn schedule(&self, now: Instant) -> Result<String, ApiError> {
+    /// [`ErrorKind::Throttled`] when too many have a task.
+    pub(crate) fn schedule(&self, now: Instant) -> Result<Ticket, ApiError> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let message = format!(
+                "{MOST_RETRIEVALS} retrievals are running; try again when one has ended, or \
+                 cancel one"
+            );
+            return Err(ApiError::new(ErrorKind::Throttled, message));
+        };
         let mut known = self.known(now);
         if known.len() >= MOST_RETRIEVALS {
+            // One has: those that have not each hold a place, and this one has got the last.
             let ended = known.iter().filter_map(|(token, entry)| Some((entry.ended?, token)));
-            let Some(oldest) = ended.min().map(|(_, token)| token.clone()) else {
-                let message = format!(
-                    "{MOST_RETRIEVALS} retrievals are running; try again when one has ended, or \
-                     cancel one"
-                );
-                return Err(ApiError::new(ErrorKind::Throttled, message));
-            };
-            known.remove(&oldest);
+            if let Some(oldest) = ended.min().map(|(_, token)| token.clone()) {
+                known.remove(&oldest);
+            }
         }
         // Nobody can guess it, and nobody has to remember it.
         let token = format!("{:032x}", rand::random::<u128>());
         let retrieved = Retrieved { status: RetrievalStatus::Scheduled, traces: Arc::new([]) };
-        known.insert(token.clone(), Entry { retrieved, started: now, ended: None });
-        Ok(token)
+        let has_ended = CancellationToken::new();
+        let entry = Entry { retrieved, started: now, ended: None, has_ended: has_ended.clone() };
+        known.insert(token.clone(), entry);
+        Ok(Ticket { token, has_ended, _place: place })
+    }
+
+    /// Waits until it is this one's turn; `None` when its retrieval ends before.
+    pub(crate) async fn wait_turn(&self, ticket: &Ticket) -> Option<SemaphorePermit<'_>> {
+        tokio::select! {
+            biased;
+            () = ticket.has_ended.cancelled() => None,
+            // It is never closed.
+            turn = self.turn.acquire() => turn.ok(),
+        }
     }
 
     /// Moves a retrieval that has not ended to another status. False when it has ended, or is
@@ -164,6 +212,7 @@ impl Retrievals {
         change(&mut entry.retrieved);
         if entry.retrieved.status.has_ended() {
             entry.ended = Some(now);
+            entry.has_ended.cancel();
         }
         true
     }
@@ -178,6 +227,7 @@ impl Retrievals {
             if entry.ended.is_none() && now >= due {
                 entry.retrieved.status = RetrievalStatus::Timeout;
                 entry.ended = Some(due);
+                entry.has_ended.cancel();
             }
             entry.ended.is_none_or(|ended| now.duration_since(ended) < KEPT)
         });
@@ -193,6 +243,8 @@ fn unknown() -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use roentgen_ops::{Clock as _, SystemClock};
 
     use super::*;
@@ -207,7 +259,7 @@ mod tests {
     fn a_retrieval_ends_once() {
         let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
         let found = RetrievedId { id: TraceId::NOOP, documents: 3 };
-        let token = retrievals.schedule(now).unwrap();
+        let token = retrievals.schedule(now).unwrap().token;
         assert_eq!(status(&retrievals, &token, now), Some(RetrievalStatus::Scheduled));
         assert!(retrievals.advance(&token, RetrievalStatus::Running, now));
         retrievals.complete(&token, vec![found], now);
@@ -221,7 +273,7 @@ mod tests {
     #[test]
     fn a_cancelled_retrieval_finds_nothing() {
         let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let token = retrievals.schedule(now).unwrap();
+        let token = retrievals.schedule(now).unwrap().token;
         retrievals.cancel(&token, now).unwrap();
         assert!(!retrievals.advance(&token, RetrievalStatus::Running, now));
         retrievals.complete(&token, vec![RetrievedId { id: TraceId::NOOP, documents: 1 }], now);
@@ -233,10 +285,12 @@ mod tests {
     #[test]
     fn retrievals_time_out_and_are_forgotten() {
         let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let token = retrievals.schedule(now).unwrap();
+        let Ticket { token, has_ended, .. } = retrievals.schedule(now).unwrap();
         let due = now + LONGEST_RETRIEVAL;
         assert_eq!(status(&retrievals, &token, due - SECOND), Some(RetrievalStatus::Scheduled));
+        assert!(!has_ended.is_cancelled());
         assert_eq!(status(&retrievals, &token, due), Some(RetrievalStatus::Timeout));
+        assert!(has_ended.is_cancelled());
         assert_eq!(
             status(&retrievals, &token, due + KEPT - SECOND),
             Some(RetrievalStatus::Timeout)
@@ -247,13 +301,36 @@ mod tests {
     #[test]
     fn ended_ones_make_room_for_new_ones() {
         let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let tokens: Vec<_> =
+        let mut tickets: Vec<_> =
             (0..MOST_RETRIEVALS).map(|_| retrievals.schedule(now).unwrap()).collect();
+        let tokens: Vec<_> = tickets.iter().map(|ticket| ticket.token.clone()).collect();
         assert_eq!(retrievals.schedule(now).unwrap_err().kind, ErrorKind::Throttled);
         retrievals.cancel(&tokens[7], now + SECOND).unwrap();
         retrievals.cancel(&tokens[3], now).unwrap();
+        // They have ended, but their tasks are still there.
+        assert_eq!(retrievals.schedule(now).unwrap_err().kind, ErrorKind::Throttled);
+        tickets.retain(|ticket| !ticket.has_ended.is_cancelled());
+        assert_eq!(tickets.len(), MOST_RETRIEVALS - 2);
         retrievals.schedule(now).unwrap();
         assert_eq!(status(&retrievals, &tokens[3], now), None);
         assert_eq!(status(&retrievals, &tokens[7], now), Some(RetrievalStatus::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn who_is_cancelled_does_not_wait_for_its_turn() {
+        let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
+        let [first, second, third] = [(); 3].map(|()| retrievals.schedule(now).unwrap());
+        let turn = retrievals.wait_turn(&first).await.unwrap();
+        let mut waiting = std::pin::pin!(retrievals.wait_turn(&second));
+        let mut last = std::pin::pin!(retrievals.wait_turn(&third));
+        for mut waiting in [waiting.as_mut(), last.as_mut()] {
+            let polled =
+                std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context)));
+            assert!(polled.await.is_pending());
+        }
+        retrievals.cancel(&second.token, now).unwrap();
+        assert!(waiting.await.is_none());
+        drop(turn);
+        assert!(last.await.is_some());
     }
 }

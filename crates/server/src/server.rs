@@ -34,6 +34,10 @@ const LOOKUPS_AT_A_TIME: usize = 8;
 /// Most scans that run at a time: each may hold some tens of megabytes.
 const MOST_SCANS: usize = 8;
 
+/// Traces of retrievals that are read at a time: nobody waits for a retrieval as one does for a
+/// search.
+const RETRIEVED_AT_A_TIME: usize = 1;
+
 /// Large bodies of segments in unusual JSON that are read at a time, beside the queries. This takes
 /// some tens of milliseconds each and needs nothing but a processor.
 const BODIES_PARSED_AT_A_TIME: usize = 4;
@@ -99,6 +103,7 @@ impl Server {
             kernel_drops: Arc::clone(&kernel_drops),
             pool: WorkPool::new(LOOKUPS_AT_A_TIME),
             scans: WorkPool::new(scans_at_a_time()),
+            retrieving: WorkPool::new(RETRIEVED_AT_A_TIME),
             parsing: WorkPool::new(BODIES_PARSED_AT_A_TIME),
             address,
             data_dir: absolute(&config.data_dir),

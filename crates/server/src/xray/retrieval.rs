@@ -19,7 +19,7 @@ use super::trace_ids::{IdLimits, requested_ids};
 use super::{read_request, required, store_failure};
 use crate::app::App;
 use crate::json;
-use crate::retrievals::{RetrievalStatus, Retrieved, RetrievedId};
+use crate::retrievals::{RetrievalStatus, Retrieved, RetrievedId, Ticket};
 
 mod links;
 mod page;
@@ -39,10 +39,10 @@ pub(super) async fn start_trace_retrieval(
         let message = format!("TraceIds: {malformed:?} is not a trace id");
         return Err(ApiError::invalid(message));
     }
-    let token = app.retrievals.schedule(app.clock.instant())?;
+    let ticket = app.retrievals.schedule(app.clock.instant())?;
+    let token = ticket.token.clone();
     let ids = requested.ids.into_iter().map(|(id, _)| id).collect();
-    let task = retrieve(Arc::clone(app), token.clone(), ids, range);
-    app.retrievals.tasks.spawn(task);
+    app.retrievals.tasks.spawn(retrieve(Arc::clone(app), ticket, ids, range));
     json::write(&StartTraceRetrievalReply { retrieval_token: &token })
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn get_retrieved_traces_graph(
     let (token, retrieved) = known(app, request.retrieval_token)?;
     let query = Fingerprint::of("RetrievedTracesGraph").with_text(&token).finish();
     let store = Arc::clone(&app.store);
-    app.scans
+    app.retrieving
         .run(move || {
             let read = |found: &RetrievedId| documents(&*store, *found);
             let (graph, linked): (ServiceGraph, LinkedEdges) =
@@ -112,59 +112,65 @@ fn known(app: &App, token: Option<String>) -> Result<(String, Retrieved), ApiErr
     Ok((token, retrieved))
 }
 
-/// Looks for the traces, in a place of the pool; waits for one as long as the retrieval lasts.
-async fn retrieve(app: Arc<App>, token: String, ids: Vec<TraceId>, range: TimeRange) {
-    let ids: Arc<[TraceId]> = ids.into();
-    loop {
-        let outcome = app.scans.run(search(&app, &token, &ids, range)).await;
-        let now = app.clock.instant();
-        match outcome {
-            Ok(Some(found)) => app.retrievals.complete(&token, found, now),
-            Ok(None) => {}
-            // No place yet; what takes too long in all is ended by its status.
-            Err(error) if error.kind == ErrorKind::Throttled => {
-                if app.retrievals.advance(&token, RetrievalStatus::Scheduled, now) {
-                    continue;
-                }
-            }
+/// Looks for the traces when it is their turn.
+async fn retrieve(app: Arc<App>, ticket: Ticket, ids: Vec<TraceId>, range: TimeRange) {
+    let Some(_turn) = app.retrievals.wait_turn(&ticket).await else { return };
+    let advance = |status| app.retrievals.advance(&ticket.token, status, app.clock.instant());
+    let mut found = Vec::new();
+    for id in ids {
+        // It may have been ended meanwhile.
+        if !advance(RetrievalStatus::Running) {
+            return;
+        }
+        match look_up(&app, &ticket.token, id, range).await {
+            Ok(trace) => found.extend(trace),
             Err(_) => {
-                app.retrievals.advance(&token, RetrievalStatus::Failed, now);
+                advance(RetrievalStatus::Failed);
+                return;
             }
         }
-        return;
+    }
+    app.retrievals.complete(&ticket.token, found, app.clock.instant());
+}
+
+/// Looks for one trace, in a place of the pool of its own, so that graphs need not wait for all;
+/// waits for one as long as the retrieval lasts.
+async fn look_up(
+    app: &Arc<App>,
+    token: &str,
+    id: TraceId,
+    range: TimeRange,
+) -> Result<Option<RetrievedId>, ApiError> {
+    loop {
+        let store = Arc::clone(&app.store);
+        let outcome = app.retrieving.run(move || search(&*store, id, range)).await;
+        match outcome {
+            // No place yet; what takes too long in all is ended by its status.
+            Err(error) if error.kind == ErrorKind::Throttled => {
+                let now = app.clock.instant();
+                if !app.retrievals.advance(token, RetrievalStatus::Running, now) {
+                    return Ok(None);
+                }
+            }
+            outcome => return outcome,
+        }
     }
 }
 
-/// The search of a retrieval: the traces that are there and were active in the range, its ends
-/// included. None when it was ended meanwhile.
+/// The trace, if it is there and was active in the range, its ends included.
 fn search(
-    app: &Arc<App>,
-    token: &str,
-    ids: &Arc<[TraceId]>,
+    store: &dyn TraceStore,
+    id: TraceId,
     range: TimeRange,
-) -> impl FnOnce() -> Result<Option<Vec<RetrievedId>>, ApiError> + Send + use<> {
-    let (app, token, ids) = (Arc::clone(app), token.to_owned(), Arc::clone(ids));
+) -> Result<Option<RetrievedId>, ApiError> {
+    let documents = store.documents(id).map_err(|error| store_failure(&error))?;
+    let Some(documents) = documents else { return Ok(None) };
     // Half-open ranges of microseconds hold the moment before their end.
     let range = TimeRange { end: range.end.plus(Micros::new(1)), ..range };
-    move || {
-        let mut found = Vec::new();
-        for &id in ids.iter() {
-            let is_wanted =
-                app.retrievals.advance(&token, RetrievalStatus::Running, app.clock.instant());
-            if !is_wanted {
-                return Ok(None);
-            }
-            let documents = app.store.documents(id).map_err(|error| store_failure(&error))?;
-            let Some(documents) = documents else { continue };
-            let is_active = documents
-                .assemble()
-                .is_some_and(|trace| TimeRangeType::Event.selects(range, &trace.summary));
-            if is_active {
-                found.push(RetrievedId { id, documents: documents.documents.len() });
-            }
-        }
-        Ok(Some(found))
-    }
+    let is_active = documents
+        .assemble()
+        .is_some_and(|trace| TimeRangeType::Event.selects(range, &trace.summary));
+    Ok(is_active.then_some(RetrievedId { id, documents: documents.documents.len() }))
 }
 
 /// The documents of a trace that were there when it was retrieved; fewer, or none, when retention
@@ -178,4 +184,83 @@ fn documents(
         documents.documents.truncate(found.documents);
     }
     Ok(documents)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use serde_json::{Value, json};
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::test_store::{START, TestStore, document, trace_id};
+
+    fn app(directory: &tempfile::TempDir) -> Arc<App> {
+        let store = TestStore::new();
+        store.append_all([document(1, json!({}))]);
+        Arc::new(App::around(Arc::new(store), directory.path()))
+    }
+
+    async fn start(app: &Arc<App>) -> String {
+        let body = json!({"TraceIds": [trace_id(1).to_string()], "StartTime": START,
+            "EndTime": START + 1});
+        let reply = start_trace_retrieval(app, body.to_string().as_bytes()).await.unwrap();
+        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        json!({"RetrievalToken": reply["RetrievalToken"]}).to_string()
+    }
+
+    /// Takes the only place of a pool until the sender goes away.
+    async fn occupy(tasks: &TaskTracker, pool: &crate::work_pool::WorkPool) -> mpsc::Sender<()> {
+        let (release, is_released) = mpsc::channel::<()>();
+        let (started, is_started) = tokio::sync::oneshot::channel();
+        let pool = pool.clone();
+        tasks.spawn(async move {
+            let work = move || {
+                started.send(()).unwrap();
+                is_released.recv().ok();
+                Ok(())
+            };
+            pool.run(work).await
+        });
+        is_started.await.unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn retrievals_and_searches_do_not_wait_for_each_other() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (app, tasks) = (app(&directory), TaskTracker::new());
+        let search = occupy(&tasks, &app.scans).await;
+        let request = start(&app).await;
+        app.retrievals.tasks.close();
+        app.retrievals.tasks.wait().await;
+        let graph = get_retrieved_traces_graph(&app, request.as_bytes()).await.unwrap();
+        let graph: Value = serde_json::from_slice(&graph).unwrap();
+        assert_eq!(graph["RetrievalStatus"], "COMPLETE");
+        assert_eq!(graph["Services"][0]["Service"]["Name"], "shop");
+        drop(search);
+    }
+
+    #[tokio::test]
+    async fn cancelled_ones_leave_no_tasks_behind() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let (app, tasks) = (app(&directory), TaskTracker::new());
+        let busy = occupy(&tasks, &app.retrieving).await;
+        let first = start(&app).await;
+        for _ in 0..300 {
+            let request = start(&app).await;
+            cancel_trace_retrieval(&app, request.as_bytes()).unwrap();
+            tokio::task::yield_now().await;
+        }
+        // The first one waits for its place, and it alone.
+        assert!(app.retrievals.tasks.len() <= 2);
+        drop(busy);
+        app.retrievals.tasks.close();
+        app.retrievals.tasks.wait().await;
+        let list = list_retrieved_traces(&app, first.as_bytes()).await.unwrap();
+        let list: Value = serde_json::from_slice(&list).unwrap();
+        assert_eq!(list["RetrievalStatus"], "COMPLETE");
+        assert_eq!(list["Traces"][0]["Id"], trace_id(1).to_string());
+    }
 }
