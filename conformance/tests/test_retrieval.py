@@ -186,17 +186,18 @@ def test_captures_are_spans_that_opentelemetry_reads(xray: Any, capture: Capture
     documents = list_documents(xray, token, "OTEL")
     assert sorted(documents) == known_ids
     for trace_id, spans in documents.items():
-        known = {
-            entity["id"]: (entity, document)
-            for document in read_segments(xray, trace_id)
-            if not document.get("inferred")
-            for entity in walk(document)
+        segments = [document for document in read_segments(xray, trace_id) if not document.get("inferred")]
+        known = {entity["id"]: (entity, document) for document in segments for entity in walk(document)}
+        parents = {document["id"]: document.get("parent_id", "") for document in segments}
+        parents |= {
+            held["id"]: entity["id"] for entity, _ in known.values() for held in entity.get("subsegments", [])
         }
         assert {span["Id"] for span in spans} == set(known)
         for told in spans:
             resource_spans, span = read_only_span(told["Document"])
             entity, document = known[told["Id"]]
             check_span(span, entity, trace_id)
+            assert span.parent_span_id.hex() == parents[told["Id"]]
             if document.get("type") != "subsegment":
                 assert attributes_of(resource_spans.resource)["service.name"] == document["name"]
 
