@@ -1,18 +1,20 @@
 //! Retrievals of traces: which are known, how far they are, what they have found.
 //!
-//! A retrieval keeps the ids of what it has found and how many documents each trace had then, not
-//! the documents: pages read them again, and later documents do not show in them. Retrievals live
+//! A retrieval keeps the ids of what it has found and how many documents each trace had then up to
+//! which one, not the documents: pages read them again, and later documents do not show in them. Retrievals live
 //! in memory; a restart forgets them, and clients start another one.
 //!
 //! One is at work at a time; the others wait for their turn. What waits ends as soon as its
 //! retrieval does, and there are no more tasks than retrievals may be known.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use roentgen_model::TraceId;
 use roentgen_protocol::{ApiError, ErrorKind};
+use roentgen_store::{ReceivedDocument, TraceDocuments};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,8 +68,36 @@ impl RetrievalStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RetrievedId {
     pub(crate) id: TraceId,
-    /// Documents that it had then: the first so many are what was retrieved.
+    /// Documents that it had then. Retention may have taken the first of them since, and others
+    /// may have come: what was retrieved are at most so many, up to the last one.
     pub(crate) documents: usize,
+    /// Fingerprint of the last one.
+    pub(crate) last: u64,
+}
+
+impl RetrievedId {
+    /// What a trace is at this moment; `None` without a document.
+    pub(crate) fn of(trace: &TraceDocuments) -> Option<Self> {
+        let last = fingerprint(trace.documents.last()?);
+        Some(Self { id: trace.id, documents: trace.documents.len(), last })
+    }
+
+    /// Leaves of a trace what is still there of what was retrieved; `None` when nothing is.
+    pub(crate) fn cut(self, mut trace: TraceDocuments) -> Option<TraceDocuments> {
+        trace.documents.truncate(self.documents);
+        // Retention has taken what stands before: as a rule the last one is at the end. A later
+        // one with the same bytes says the same.
+        let last = trace.documents.iter().rposition(|known| fingerprint(known) == self.last)?;
+        trace.documents.truncate(last + 1);
+        Some(trace)
+    }
+}
+
+/// Tells documents of a trace apart, within this process.
+fn fingerprint(document: &ReceivedDocument) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    document.bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What is known of a retrieval.
@@ -242,95 +272,4 @@ fn unknown() -> ApiError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Poll;
-
-    use roentgen_ops::{Clock as _, SystemClock};
-
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn status(retrievals: &Retrievals, token: &str, now: Instant) -> Option<RetrievalStatus> {
-        retrievals.get(token, now).ok().map(|retrieved| retrieved.status)
-    }
-
-    #[test]
-    fn a_retrieval_ends_once() {
-        let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let found = RetrievedId { id: TraceId::NOOP, documents: 3 };
-        let token = retrievals.schedule(now).unwrap().token;
-        assert_eq!(status(&retrievals, &token, now), Some(RetrievalStatus::Scheduled));
-        assert!(retrievals.advance(&token, RetrievalStatus::Running, now));
-        retrievals.complete(&token, vec![found], now);
-        retrievals.cancel(&token, now).unwrap();
-        assert!(!retrievals.advance(&token, RetrievalStatus::Failed, now));
-        let retrieved = retrievals.get(&token, now).unwrap();
-        assert_eq!(retrieved.status, RetrievalStatus::Complete);
-        assert_eq!(&*retrieved.traces, [found]);
-    }
-
-    #[test]
-    fn a_cancelled_retrieval_finds_nothing() {
-        let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let token = retrievals.schedule(now).unwrap().token;
-        retrievals.cancel(&token, now).unwrap();
-        assert!(!retrievals.advance(&token, RetrievalStatus::Running, now));
-        retrievals.complete(&token, vec![RetrievedId { id: TraceId::NOOP, documents: 1 }], now);
-        let retrieved = retrievals.get(&token, now).unwrap();
-        assert_eq!((retrieved.status, retrieved.traces.len()), (RetrievalStatus::Cancelled, 0));
-        assert_eq!(retrievals.cancel("x", now).unwrap_err().kind, ErrorKind::ResourceNotFound);
-    }
-
-    #[test]
-    fn retrievals_time_out_and_are_forgotten() {
-        let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let Ticket { token, has_ended, .. } = retrievals.schedule(now).unwrap();
-        let due = now + LONGEST_RETRIEVAL;
-        assert_eq!(status(&retrievals, &token, due - SECOND), Some(RetrievalStatus::Scheduled));
-        assert!(!has_ended.is_cancelled());
-        assert_eq!(status(&retrievals, &token, due), Some(RetrievalStatus::Timeout));
-        assert!(has_ended.is_cancelled());
-        assert_eq!(
-            status(&retrievals, &token, due + KEPT - SECOND),
-            Some(RetrievalStatus::Timeout)
-        );
-        assert_eq!(status(&retrievals, &token, due + KEPT), None);
-    }
-
-    #[test]
-    fn ended_ones_make_room_for_new_ones() {
-        let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let mut tickets: Vec<_> =
-            (0..MOST_RETRIEVALS).map(|_| retrievals.schedule(now).unwrap()).collect();
-        let tokens: Vec<_> = tickets.iter().map(|ticket| ticket.token.clone()).collect();
-        assert_eq!(retrievals.schedule(now).unwrap_err().kind, ErrorKind::Throttled);
-        retrievals.cancel(&tokens[7], now + SECOND).unwrap();
-        retrievals.cancel(&tokens[3], now).unwrap();
-        // They have ended, but their tasks are still there.
-        assert_eq!(retrievals.schedule(now).unwrap_err().kind, ErrorKind::Throttled);
-        tickets.retain(|ticket| !ticket.has_ended.is_cancelled());
-        assert_eq!(tickets.len(), MOST_RETRIEVALS - 2);
-        retrievals.schedule(now).unwrap();
-        assert_eq!(status(&retrievals, &tokens[3], now), None);
-        assert_eq!(status(&retrievals, &tokens[7], now), Some(RetrievalStatus::Cancelled));
-    }
-
-    #[tokio::test]
-    async fn who_is_cancelled_does_not_wait_for_its_turn() {
-        let (retrievals, now) = (Retrievals::default(), SystemClock.instant());
-        let [first, second, third] = [(); 3].map(|()| retrievals.schedule(now).unwrap());
-        let turn = retrievals.wait_turn(&first).await.unwrap();
-        let mut waiting = std::pin::pin!(retrievals.wait_turn(&second));
-        let mut last = std::pin::pin!(retrievals.wait_turn(&third));
-        for mut waiting in [waiting.as_mut(), last.as_mut()] {
-            let polled =
-                std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context)));
-            assert!(polled.await.is_pending());
-        }
-        retrievals.cancel(&second.token, now).unwrap();
-        assert!(waiting.await.is_none());
-        drop(turn);
-        assert!(last.await.is_some());
-    }
-}
+mod tests;

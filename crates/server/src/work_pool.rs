@@ -1,6 +1,6 @@
 //! Where work runs that would block the async threads: look-ups of traces in one pool, queries that
-//! look at many traces in another, retrievals in a third, parsing of large bodies in a fourth, so that what is slow holds up
-//! neither what is quick nor what comes in.
+//! look at many traces in another, retrievals in a third, parsing of large bodies in a fourth, so
+//! that what is slow holds up neither what is quick nor what comes in.
 //!
 //! Threads that do such work give way to those that take segments in: see [`give_way`].
 

@@ -170,7 +170,7 @@ fn search(
     let is_active = documents
         .assemble()
         .is_some_and(|trace| TimeRangeType::Event.selects(range, &trace.summary));
-    Ok(is_active.then_some(RetrievedId { id, documents: documents.documents.len() }))
+    Ok(RetrievedId::of(&documents).filter(|_| is_active))
 }
 
 /// The documents of a trace that were there when it was retrieved; fewer, or none, when retention
@@ -179,11 +179,8 @@ fn documents(
     store: &dyn TraceStore,
     found: RetrievedId,
 ) -> Result<Option<TraceDocuments>, ApiError> {
-    let mut documents = store.documents(found.id).map_err(|error| store_failure(&error))?;
-    if let Some(documents) = &mut documents {
-        documents.documents.truncate(found.documents);
-    }
-    Ok(documents)
+    let documents = store.documents(found.id).map_err(|error| store_failure(&error))?;
+    Ok(documents.and_then(|documents| found.cut(documents)))
 }
 
 #[cfg(test)]

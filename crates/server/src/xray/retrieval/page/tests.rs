@@ -18,8 +18,15 @@ fn trace(number: u32, subsegments: usize, members: &Value) -> Value {
     document(number, json!({ "subsegments": held }))
 }
 
-fn found(number: u32, documents: usize) -> RetrievedId {
-    RetrievedId { id: trace_id(number), documents }
+/// What a retrieval finds of a trace that has so many documents then.
+fn found(store: &TestStore, number: u32, documents: usize) -> RetrievedId {
+    let trace = store.documents(trace_id(number)).unwrap();
+    let then = trace.and_then(|mut trace| {
+        trace.documents.truncate(documents);
+        RetrievedId::of(&trace)
+    });
+    // A trace that was there once.
+    then.unwrap_or(RetrievedId { id: trace_id(number), documents, last: 0 })
 }
 
 /// Every page: of each trace in it, its number of documents.
@@ -46,7 +53,7 @@ fn a_page_has_five_traces_and_a_hundred_documents_of_each() {
     let store = TestStore::new();
     store.append_all((1..=6).map(|number| trace(number, 0, &json!({}))));
     store.append_all([trace(7, 249, &json!({}))]);
-    let all: Vec<_> = (1..=7).map(|number| found(number, 1)).collect();
+    let all: Vec<_> = (1..=7).map(|number| found(&store, number, 1)).collect();
     let counts = |format| -> Vec<Vec<usize>> {
         let pages = pages(&store, &all, format, PAGE_BYTES).into_iter();
         pages.map(|page| page.into_iter().map(|(_, count)| count).collect()).collect()
@@ -59,7 +66,7 @@ fn a_page_has_five_traces_and_a_hundred_documents_of_each() {
 fn a_page_ends_by_its_bytes_but_never_without_a_document() {
     let store = TestStore::new();
     store.append_all([trace(1, 3, &json!({})), trace(2, 0, &json!({}))]);
-    let pages = pages(&store, &[found(1, 1), found(2, 1)], Format::OTel, 1);
+    let pages = pages(&store, &[found(&store, 1, 1), found(&store, 2, 1)], Format::OTel, 1);
     let expect = [1, 1, 1, 1, 2].map(|number| vec![(trace_id(number).to_string(), 1)]);
     assert_eq!(pages, expect);
 }
@@ -70,7 +77,12 @@ fn later_documents_do_not_show_and_what_is_gone_is_left_out() {
     store.append_all([document(1, json!({}))]);
     store.append_all([document(1, json!({"id": "63995c3f42cd8ad8"}))]);
     let check = |documents: usize, expect: usize| {
-        let pages = pages(&store, &[found(9, 1), found(1, documents)], Format::XRay, PAGE_BYTES);
+        let pages = pages(
+            &store,
+            &[found(&store, 9, 1), found(&store, 1, documents)],
+            Format::XRay,
+            PAGE_BYTES,
+        );
         assert_eq!(pages, [vec![(trace_id(1).to_string(), expect)]]);
     };
     check(1, 1);
@@ -89,7 +101,7 @@ fn a_segment_that_is_too_long_comes_in_parts() {
         part
     });
     store.append_all([document(1, json!({}))].into_iter().chain(streamed));
-    let page = Page::read(&store, &[found(1, 6)], None, Format::XRay).unwrap();
+    let page = Page::read(&store, &[found(&store, 1, 6)], None, Format::XRay).unwrap();
     let [trace] = &page.traces[..] else { panic!("{page:?}") };
     assert_eq!(trace.spans.len(), 6);
     for (place, span) in trace.spans.iter().enumerate() {
@@ -120,7 +132,8 @@ fn parts_go_on_where_a_page_ended() {
         let (mut ids, mut token) = (Vec::new(), None);
         loop {
             let page =
-                Page::read_within(&store, &[found(1, 6)], token, Format::XRay, most_bytes).unwrap();
+                Page::read_within(&store, &[found(&store, 1, 6)], token, Format::XRay, most_bytes)
+                    .unwrap();
             ids.extend(page.traces.into_iter().flat_map(|trace| trace.spans).map(|span| span.id));
             token = page.next;
             if token.is_none() {
@@ -142,11 +155,11 @@ fn a_place_in_a_trace_that_has_shrunk_is_refused() {
     let store = TestStore::new();
     store.append_all([trace(1, 3, &json!({}))]);
     let at = |nodes| Some(PageToken::AtDocument { trace: 0, document: 2, nodes });
-    let read = |token| Page::read(&store, &[found(1, 1)], token, Format::OTel);
+    let read = |token| Page::read(&store, &[found(&store, 1, 1)], token, Format::OTel);
     assert_eq!(read(at(4)).unwrap().traces[0].spans.len(), 2);
     assert!(read(at(5)).unwrap_err().message.contains("Retention"));
     // A trace that is gone altogether does not leave its place to the next one.
-    let with_one_gone = [found(9, 1), found(1, 1)];
+    let with_one_gone = [found(&store, 9, 1), found(&store, 1, 1)];
     let gone = Page::read(&store, &with_one_gone, at(4), Format::OTel);
     assert!(gone.unwrap_err().message.contains("Retention"));
     assert!(read(Some(PageToken::AtService { reference_id: 0, nodes: 0 })).is_err());
