@@ -88,7 +88,7 @@ def apply_rules(url: str) -> None:
     script = TEMPLATES / "apply-sampling-rules.py"
     for word in ("created", "updated"):
         done = subprocess.run([sys.executable, script, url], capture_output=True, text=True, check=True)
-        assert done.stdout.split() == [word, "bottle-no-health-checks", word, RULE]
+        assert done.stdout.split() == [word, "bottle-health", word, RULE]
 
 
 def curl(task: Task) -> str:

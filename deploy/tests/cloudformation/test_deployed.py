@@ -10,6 +10,7 @@ import pytest
 from fargate import templates
 from fargate.deployment import VARIANTS, Deployment
 from fargate.moto_plus import ACCOUNT, REGION, Cloud
+from fargate.shapes import TooMuch, api_request
 from harness.environment import REPOSITORY
 
 XRAY_ACTIONS = {
@@ -52,6 +53,24 @@ def test_everything_is_created(deployment: Deployment, variant: str) -> None:
     found = {each["LogicalResourceId"] for each in deployment.resources() if each.get("LogicalResourceId")}
     assert expected <= found
     assert all(each["PhysicalResourceId"] for each in deployment.resources() if each.get("LogicalResourceId"))
+
+
+LONGEST_NAME = "a-name-of-20-letters"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_longest_name(deployment: Deployment, variant: str) -> None:
+    """What is made of a name keeps to the limits of whatever it names."""
+    assert len(LONGEST_NAME) == 20
+    deployment.create("registry.yaml", Name=LONGEST_NAME)
+    deployment.create_scenario(Name=LONGEST_NAME, **VARIANTS[variant])
+    assert {stack["StackStatus"] for stack in deployment.stacks().values()} == {"CREATE_COMPLETE"}
+
+
+def test_a_name_that_x_ray_refuses() -> None:
+    """The limits that the test of the longest name relies on are looked at."""
+    with pytest.raises(TooMuch, match="RuleName"):
+        api_request("CreateSamplingRule", {"SamplingRule": {"RuleName": "n" * 33}}, "xray")
 
 
 def test_the_public_variant_adds_a_way_out_and_nothing_else(cloud: Cloud) -> None:
@@ -307,6 +326,23 @@ def test_the_registry_is_what_the_scenario_pulls_from(deployment: Deployment) ->
     for family in ("bottle", "bottle-load", "bottle-roentgen"):
         for container in deployment.task_definition(family)["containerDefinitions"]:
             assert container["image"].rpartition(":")[0] in outputs.values()
+
+
+def test_nothing_with_a_tag_expires(deployment: Deployment) -> None:
+    """ECR counts each image of an index, and does not know which ones tasks are made of."""
+    deployment.create("registry.yaml")
+    ecr = deployment.client("ecr")
+    repositories = ecr.describe_repositories()["repositories"]
+    assert len(repositories) == 4
+    for repository in repositories:
+        text = ecr.get_lifecycle_policy(repositoryName=repository["repositoryName"])["lifecyclePolicyText"]
+        [rule] = json.loads(text)["rules"]
+        assert rule["selection"] == {
+            "tagStatus": "untagged",
+            "countType": "sinceImagePushed",
+            "countUnit": "days",
+            "countNumber": 14,
+        }
 
 
 COST_SHEET = REPOSITORY / "docs" / "deploy" / "cloudformation.md"

@@ -29,6 +29,11 @@ BAD = [
     ({"DesiredCount": "101"}, "DesiredCount is a number of tasks from 0 to 100"),
     ({"DesiredCount": "two"}, "DesiredCount is a number of tasks from 0 to 100"),
     ({"Name": "Bottle"}, "Name is 2 to 20 lower-case letters"),
+    ({"Name": "b"}, "Name is 2 to 20 lower-case letters"),
+    ({"Name": "b" * 21}, "Name is 2 to 20 lower-case letters"),
+    # No name for a repository.
+    ({"Name": "bottle-"}, "Name is 2 to 20 lower-case letters"),
+    ({"Name": "my--bottle"}, "Name is 2 to 20 lower-case letters"),
     ({"VpcCidr": "10.0.0.0/8"}, "VpcCidr is a block of IPv4 addresses of the size /16 to /28"),
     ({"TemplateBaseUrl": "http://here"}, "TemplateBaseUrl is the https address of the folder"),
     ({"TemplateBaseUrl": BASE_URL + "/"}, "without a slash at the end"),

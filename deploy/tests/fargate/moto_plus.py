@@ -18,6 +18,7 @@ from moto.core.common_models import CloudFormationModel
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.security_groups import SecurityGroup
 from moto.ec2.models.vpcs import VPC, VPCEndPoint
+from moto.ecr.models import Repository, ecr_backends
 from moto.ecs.models import EC2ContainerServiceBackend, Service, TaskDefinition, ecs_backends
 from moto.efs.models import AccessPoint, FileSystem
 from moto.elbv2.models import FakeLoadBalancer, FakeTargetGroup, elbv2_backends
@@ -56,7 +57,9 @@ class SamplingRule(CloudFormationModel):
     def create_from_cloudformation_json(
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> "SamplingRule":
-        return cls(cloudformation_json["Properties"]["SamplingRule"])
+        return cls(
+            api_request("CreateSamplingRule", cloudformation_json["Properties"], "xray")["SamplingRule"]
+        )
 
 
 def _task_definition(
@@ -147,6 +150,11 @@ def _set_egress(group: SecurityGroup, properties: dict[str, Any], account: str, 
         )
 
 
+def _set_lifecycle(repository: Repository, properties: dict[str, Any], account: str, region: str) -> None:
+    text = properties["LifecyclePolicy"]["LifecyclePolicyText"]
+    ecr_backends[account][region].put_lifecycle_policy(account, repository.name, text)
+
+
 def _set_balancer(balancer: FakeLoadBalancer, properties: dict[str, Any], account: str, region: str) -> None:
     attributes = {each["Key"]: each["Value"] for each in properties.get("LoadBalancerAttributes", [])}
     elbv2_backends[account][region].modify_load_balancer_attributes(balancer.arn, attributes)
@@ -201,6 +209,7 @@ _after(VPC, _set_dns)
 _after(VPCEndPoint, _set_policy)
 _after(Role, _set_policies)
 _after(SecurityGroup, _set_egress)
+_after(Repository, _set_lifecycle)
 _after(FakeLoadBalancer, _set_balancer)
 _after(FakeTargetGroup, _set_targets)
 Stack.get_cfn_attribute = _nested_output

@@ -1,4 +1,4 @@
-"""From CloudFormation's spelling of ECS to that of its API.
+"""From CloudFormation's spelling of a service to that of its API.
 
 Both name the same things, one `EFSVolumeConfiguration` and `FilesystemId`, the other
 `efsVolumeConfiguration` and `fileSystemId`. botocore's model of the service decides, so that a name it
@@ -11,16 +11,20 @@ import botocore.session
 from botocore.model import ListShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 
-_ECS = botocore.session.get_session().get_service_model("ecs")
+_SESSION = botocore.session.get_session()
 
 
 class UnknownProperty(ValueError):
     """A property that the API has no member for."""
 
 
-def api_request(operation: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """The request that CloudFormation would make of a resource's properties, as botocore would accept it."""
-    shape = _ECS.operation_model(operation).input_shape
+class TooMuch(ValueError):
+    """A value that is longer or larger than the API takes; botocore's validator looks at minima alone."""
+
+
+def api_request(operation: str, properties: dict[str, Any], service: str = "ecs") -> dict[str, Any]:
+    """The request that CloudFormation would make of a resource's properties, as the API would accept it."""
+    shape = _SESSION.get_service_model(service).operation_model(operation).input_shape
     request = _convert(shape, properties, operation)
     report = ParamValidator().validate(request, shape)
     if report.has_errors():
@@ -42,7 +46,17 @@ def _convert(shape: Shape, value: Any, path: str) -> Any:
         return [_convert(shape.member, inner, f"{path}[{n}]") for n, inner in enumerate(value)]
     # CloudFormation takes a number or a text for either.
     if shape.type_name in ("integer", "long"):
-        return int(value)
+        number = int(value)
+        _check_most(shape, number, value, path)
+        return number
     if shape.type_name == "string":
-        return str(value)
+        text = str(value)
+        _check_most(shape, len(text), text, path)
+        return text
     return value
+
+
+def _check_most(shape: Shape, size: int, value: Any, path: str) -> None:
+    most = shape.metadata.get("max", size)
+    if size > most:
+        raise TooMuch(f"{path}: {value!r} is {size}, more than {most}")
