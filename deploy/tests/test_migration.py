@@ -3,11 +3,15 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from harness.daemon import daemon_binary, daemon_environment
+from harness.daemon import Daemon, daemon_binary, daemon_environment
+from harness.documents import segment
 from harness.environment import CONFORMANCE, REPOSITORY
+from harness.fake_xray import FakeXRay, Reply
 
 GUIDE = REPOSITORY / "docs" / "migrate-from-the-aws-daemon.md"
 DEPLOY = REPOSITORY / "deploy"
@@ -108,13 +112,88 @@ def test_a_key(key: str, example: str, flag: str, tmp_path: Path) -> None:
         assert bare(flag) in daemon("--help", directory=tmp_path).stdout
 
 
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Starts a daemon in local mode that ends with the test."""
+    started: list[Daemon] = []
+
+    def one(*arguments: str, config: dict[str, Any] | None = None, **variables: str | None) -> Daemon:
+        directory = tmp_path / f"daemon-{len(started)}"
+        started.append(Daemon(directory, ("-o", *arguments), config, variables))
+        return started[-1].start()
+
+    yield one
+    for each in started:
+        each.close()
+
+
+def check_variable(name: str, example: str, start: Callable[..., Daemon], upstream: FakeXRay) -> None:
+    """A daemon with this variable does what it is for; the example stands for an address of this machine."""
+    match name:
+        case "AWS_REGION":
+            assert f"Using region: {example}" in start(AWS_REGION=example).messages("Info")
+        case "AWS_ENDPOINT_URL_XRAY":
+            asked = start("-n", "us-east-1", AWS_ENDPOINT_URL_XRAY=upstream.url)
+            asked.send_documents(segment("migrated"))
+            upstream.wait_for("/TraceSegments", 1)
+            assert asked.post("/GetSamplingRules").status_code == 200
+            assert len(upstream.of("/GetSamplingRules")) == 1
+            upstream.check_signatures()
+        case "HTTPS_PROXY":
+            far = f"http://{NOBODY}"
+            behind = start("-n", "us-east-1", config={"Endpoint": far}, HTTPS_PROXY=upstream.url)
+            behind.send_documents(segment("migrated"))
+            [request] = upstream.wait_for("/TraceSegments", 1)
+            assert request.target == f"{far}/TraceSegments", "it came as to a proxy"
+        case _:
+            pytest.fail(f"a row that nothing tries: {name}")
+
+
 @pytest.mark.parametrize(("name", "example", "here"), rows("Variables"), ids=lambda cell: str(cell)[:24])
-def test_a_variable(name: str, example: str, here: str, tmp_path: Path) -> None:
+def test_a_variable(name: str, example: str, here: str, start: Callable[..., Daemon]) -> None:
     assert here.startswith("the same")
-    page = (REPOSITORY / "docs" / "daemon.md").read_text()
-    assert name in page
-    done = daemon("healthcheck", "--to", NOBODY, directory=tmp_path, variables={bare(name): bare(example)})
-    assert f"no answer from {NOBODY}" in done.stderr
+    assert name in (REPOSITORY / "docs" / "daemon.md").read_text()
+    with FakeXRay() as upstream:
+        check_variable(bare(name), bare(example), start, upstream)
+
+
+NOT_PROVOKED = {"image Manifest does not contain descriptor matching platform", "exec format error"}
+"""What ECS and the kernel say of an image for another processor: not for the daemon to say."""
+
+
+@pytest.mark.parametrize(
+    ("seen", "why", "cure"), rows("When something is wrong"), ids=lambda cell: str(cell)[:24]
+)
+def test_what_is_wrong(seen: str, why: str, cure: str, start: Callable[..., Daemon], tmp_path: Path) -> None:
+    """The fault is made, is told in these words, and goes away by the cure."""
+    [told] = re.findall(r"`([^`]+)`", seen)[:1] or [seen.split(" ")[0]]
+    match told:
+        case image if image in NOT_PROVOKED:
+            pytest.skip("told by what runs the image")
+        case "no answer":
+            listening = start("-n", "us-east-1")
+            assert told in daemon("healthcheck", "--to", NOBODY, directory=tmp_path).stderr
+            assert "`--to`" in cure
+            assert daemon("healthcheck", "--to", listening.address, directory=tmp_path).returncode == 0
+        case "… flag is invalid":
+            for key, is_wrong in (("Regions", True), ("Region", False)):
+                path = config(tmp_path, key, "eu-west-1")
+                said = daemon("healthcheck", "-c", str(path), "--to", NOBODY, directory=tmp_path).stderr
+                assert (told.removeprefix("… ") in said) == is_wrong, said
+        case "credential":
+            keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+            without = start("-n", "us-east-1", **dict.fromkeys(keys))
+            without.send_documents(segment("migrated"))
+            assert without.wait_for_message("Error", told, 20)
+        case "403":
+            with FakeXRay() as upstream:
+                for more, status in (((), 403), (("--proxy-paths", "all"), 200)):
+                    upstream.answer("/TraceSummaries", Reply())
+                    asked = start("-n", "us-east-1", *more, AWS_ENDPOINT_URL_XRAY=upstream.url)
+                    assert asked.post("/TraceSummaries").status_code == status
+                assert "`--proxy-paths all`" in cure
+        case unknown:
+            pytest.fail(f"a row that nothing tries: {unknown}, {why}")
 
 
 IMAGE = DEPLOY / "images" / "daemon.Dockerfile"
