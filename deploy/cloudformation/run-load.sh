@@ -41,7 +41,12 @@ fi
 definition=$(output LoadTaskDefinition)
 subnets=$(output SubnetIds)
 group=$(output LoadSecurityGroup)
-aws ecs run-task --cluster "$cluster" --task-definition "$definition" --launch-type FARGATE \
+answer=$(aws ecs run-task --cluster "$cluster" --task-definition "$definition" --launch-type FARGATE \
   --network-configuration "awsvpcConfiguration={subnets=[$subnets],securityGroups=[$group],assignPublicIp=DISABLED}" \
   --overrides "{\"containerOverrides\": [{\"name\": \"load\", \"command\": [\"ab\", \"-n\", \"$requests\", \"$url\"]}]}" \
-  --query 'tasks[0].taskArn' --output text
+  --query '[tasks[0].taskArn, failures[0].reason, failures[0].detail]' --output text)
+# RunTask is a success, too, when it has started nothing.
+case $answer in
+  arn:*) echo "$answer" | cut -f 1 ;;
+  *) fail "no task was started: $(echo "$answer" | cut -f 2-)" ;;
+esac

@@ -1,5 +1,6 @@
 """The scripts beside the templates, with tools that only say what they were asked for."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,25 @@ def test_rules_for_a_server_that_is_not_there() -> None:
         )
         assert done.returncode == code
         assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ("arn:aws:ecs:eu-west-1:1:task/x\\tNone\\tNone", 0, "arn:aws:ecs:eu-west-1:1:task/x\n"),
+        (
+            "None\\tCapacity is unavailable at this time\\tFARGATE",
+            1,
+            "run-load.sh: no task was started: Capacity is unavailable at this time\tFARGATE\n",
+        ),
+    ],
+)
+def test_what_run_task_says(answer: str, code: int, said: str, tmp_path: Path) -> None:
+    """RunTask answers 200 when it has started nothing; why not is among its failures."""
+    aws = tmp_path / "aws"
+    aws.write_text(f"#!/bin/sh\ncase $2 in run-task) printf '{answer}\\n' ;; *) echo something ;; esac\n")
+    aws.chmod(0o755)
+    script = [str(templates.TEMPLATES / "run-load.sh"), "-u", "http://10.74.1.250:8080/"]
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(script, env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (code, said)
