@@ -220,7 +220,7 @@ def test_the_task_reads_back_whole(deployment: Deployment, architecture: str) ->
     assert (app["name"], app["essential"]) == ("app", True)
     assert app["dependsOn"] == [{"containerName": "daemon", "condition": "START"}]
     assert (daemon["name"], daemon["essential"]) == ("daemon", False)
-    # They are shares: under contention each gets its part of the sum, and one that reserves none gets next to nothing.
+    # They are shares: under contention each gets its part of the sum, and one without any next to nothing.
     assert app["cpu"] > daemon["cpu"] > 0
     assert app["cpu"] + daemon["cpu"] == int(task["cpu"])
     assert daemon["restartPolicy"] == {"enabled": True, "restartAttemptPeriod": 60}

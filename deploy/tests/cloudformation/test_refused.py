@@ -9,12 +9,27 @@ from fargate import constraints, templates
 from fargate.deployment import BASE_URL, IMAGES, Deployment
 from fargate.moto_plus import ACCOUNT, REGION
 
+URL = "http://roentgen.internal:2000"
+
 BAD = [
     ({"TemplateBaseUrl": None}, "Parameters: [TemplateBaseUrl] must have values"),
     ({"AppTag": None, "LoadTag": None}, "Parameters: [AppTag, LoadTag] must have values"),
     ({"Colour": "red"}, "Parameters: [Colour] do not exist in the template"),
     ({"Backend": "jaeger"}, "Backend is aws (AWS X-Ray) or roentgen"),
     ({"Backend": "roentgen"}, "Backend=roentgen needs ServerTag"),
+    (
+        {
+            "Backend": "roentgen",
+            "ServerTag": "1.0",
+            "PublicDaemonImage": "public.ecr.aws/xray/aws-xray-daemon:3.6.1",
+        },
+        "Backend=roentgen takes the daemon from the registry",
+    ),
+    ({"Backend": "roentgen", "RoentgenUrl": "http://roentgen"}, "RoentgenUrl is http(s)://host:2000"),
+    ({"Backend": "roentgen", "RoentgenUrl": URL}, "RoentgenUrl and RoentgenCidr belong together"),
+    ({"RoentgenCidr": "10.75.0.0/16"}, "RoentgenUrl and RoentgenCidr belong together"),
+    ({"RoentgenUrl": URL, "RoentgenCidr": "10.75.0.0/16"}, "RoentgenUrl is for Backend=roentgen"),
+    ({"RoentgenCidr": "0.0.0.0/0"}, "RoentgenCidr is a block of IPv4 addresses of the size /8 to /32"),
     ({"AppTag": "latest"}, "AppTag is a tag that stays what it is"),
     ({"DaemonTag": ""}, "DaemonTag is a tag that stays what it is"),
     ({"LoadTag": "a/b:c"}, "LoadTag is a tag that stays what it is"),
@@ -78,6 +93,9 @@ def test_roentgen_without_its_address(deployment: Deployment) -> None:
         "DaemonImage": "d:1",
     }
     check_refused(deployment, "service.yaml", given, "Backend=roentgen needs RoentgenUrl")
+    check_refused(
+        deployment, "service.yaml", given | {"RoentgenUrl": URL}, "Backend=roentgen needs RoentgenCidr"
+    )
     bad = given | {"RoentgenUrl": "roentgen:2000"}
     check_refused(deployment, "service.yaml", bad, "RoentgenUrl is http(s)://host:port")
 

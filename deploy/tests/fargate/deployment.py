@@ -25,14 +25,15 @@ VARIANTS: dict[str, dict[str, str]] = {
 class Deployment:
     """An account with nothing in it but the templates in a bucket."""
 
-    def __init__(self, cloud: Cloud, region: str = REGION) -> None:
+    def __init__(self, cloud: Cloud, region: str = REGION, replaced: dict[str, str] | None = None) -> None:
+        """`replaced` has other texts for nested templates, by their names."""
         self._url = cloud.url
         self._region = region
         requests.post(f"{self._url}/moto-api/reset", timeout=20).raise_for_status()
         s3 = self.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         for name in templates.names():
-            body = (templates.TEMPLATES / name).read_bytes()
+            body = (replaced or {}).get(name) or (templates.TEMPLATES / name).read_text()
             s3.put_object(Bucket=BUCKET, Key=f"roentgen/{name}", Body=body)
 
     def client(self, service: str) -> Any:
