@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,21 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from containers import run
 from fargate.deployment import Deployment
+from fargate.endpoint import SignedEndpoint, credentials_of_the_role
 from fargate.moto_plus import REGION, Cloud
 from fargate.pod import PodTask
 from fargate.task import PlainTask, Program, is_listening
 from fargate.templates import TEMPLATES
 from harness.application import BOTTLE_APP
 from harness.daemon import daemon_binary
-from harness.environment import CREDENTIALS, REPOSITORY, child_environment, roentgen_binary
+from harness.environment import (
+    CREDENTIALS,
+    REPOSITORY,
+    RUNNING_IN_CI,
+    child_environment,
+    roentgen_binary,
+)
+from harness.fake_xray import FakeXRay, Reply
 from harness.polling import wait_until
 from harness.reading import ServiceMap, find, read_segments, read_summaries
 from harness.roentgen import Roentgen
@@ -40,8 +49,7 @@ SERVICE = ("fa-074", "AWS::ECS::Container")
 CLIENT = ("fa-074", "client")
 RULE = "bottle-app"
 
-APP_IN_NETWORK = "10.74.1.250:8080"
-"""Where the task would be, in the words of the article."""
+BENCH = Path(__file__).parent / "fargate" / "bench.py"
 
 
 def images(name: str) -> Program:
@@ -49,13 +57,21 @@ def images(name: str) -> Program:
     repository = re.fullmatch(r"\d+\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/bottle/(\w+):1\.0", name)
     assert repository, f"{name} is not in the registry"
     daemon = str(daemon_binary())
-    bench = [found] if (found := shutil.which("ab")) else [sys.executable, "-m", "fargate.bench"]
     return {
         "app": Program((sys.executable, str(BOTTLE_APP)), {"python": sys.executable}),
         "daemon": Program((daemon, "-t", "0.0.0.0:2000", "-b", "0.0.0.0:2000"), {"/xray": daemon}),
         "server": Program((str(roentgen_binary()),), {"/roentgen": str(roentgen_binary())}),
-        "load": Program((), {"ab": " ".join(bench)}),
+        "load": Program((), {"ab": bench()}),
     }[repository[1]]
+
+
+def bench() -> str:
+    """Apache Bench, or what stands in for it on a machine that has none."""
+    found = shutil.which("ab")
+    if found is None:
+        reason = "ab is not installed; a stand-in takes its place"
+        pytest.fail(reason) if RUNNING_IN_CI else warnings.warn(reason, stacklevel=2)
+    return found or str(BENCH)
 
 
 @pytest.fixture
@@ -72,9 +88,15 @@ def environment(**extra: str) -> dict[str, str]:
 def run_task(
     stopping: contextlib.ExitStack, deployment: Deployment, family: str, directory: Path, **more: Any
 ) -> PlainTask:
+    return run_definition(stopping, deployment.task_definition(family), directory, **more)
+
+
+def run_definition(
+    stopping: contextlib.ExitStack, definition: dict[str, Any], directory: Path, **more: Any
+) -> PlainTask:
     directory.mkdir()
     given = {"environment": environment()} | more
-    task = PlainTask(deployment.task_definition(family), images, directory, **given)
+    task = PlainTask(definition, images, directory, **given)
     stopping.callback(task.close)
     return task.start()
 
@@ -111,12 +133,12 @@ def rule_of(xray: Any, trace_id: str) -> str | None:
     return find(read_segments(xray, trace_id), "fa-074")["aws"]["xray"].get("sampling_rule_name")
 
 
-def bench_command(cloud: Cloud, deployment: Deployment) -> list[str]:
-    """What run-load.sh has ECS run, read back from the task."""
+def load_definition(cloud: Cloud, deployment: Deployment, app: str) -> dict[str, Any]:
+    """What run-load.sh has ECS run against the app: the definition with the task's own command, read back."""
     given = environment(
         AWS_ENDPOINT_URL=cloud.url, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     )
-    script = [str(TEMPLATES / "run-load.sh"), "-n", "100", "-u", f"http://{APP_IN_NETWORK}/"]
+    script = [str(TEMPLATES / "run-load.sh"), "-n", "100", "-u", f"http://{app}/"]
     started = subprocess.run(script, env=given, capture_output=True, text=True, check=False)
     assert started.returncode == 0, started.stderr
     ecs = deployment.client("ecs")
@@ -124,19 +146,10 @@ def bench_command(cloud: Cloud, deployment: Deployment) -> list[str]:
     assert task["launchType"] == "FARGATE"
     assert task["taskDefinitionArn"].endswith(":task-definition/bottle-load:1")
     [override] = task["overrides"]["containerOverrides"]
-    assert override["name"] == "load"
-    return override["command"]
-
-
-def run_bench(deployment: Deployment, task: Task, command: list[str]) -> str:
-    [container] = deployment.task_definition("bottle-load")["containerDefinitions"]
-    program, *arguments = command
-    here = images(container["image"]).programs[program].split()
-    arguments = [part.replace(APP_IN_NETWORK, task.address(8080)) for part in arguments]
-    where = Path(__file__).parent
-    return subprocess.run(
-        [*here, *arguments], cwd=where, env=environment(), capture_output=True, text=True, check=True
-    ).stdout
+    definition = deployment.task_definition("bottle-load")
+    [container] = definition["containerDefinitions"]
+    assert override["name"] == container["name"]
+    return definition | {"containerDefinitions": [container | {"command": override["command"]}]}
 
 
 def sent_by(task: Task) -> int:
@@ -159,6 +172,7 @@ def test_the_scenario_with_roentgen(cloud: Cloud, stopping: contextlib.ExitStack
         deployment,
         server.address(2000),
         lambda: run_task(stopping, deployment, "bottle", tmp_path / "app", hosts=hosts),
+        lambda definition: run_definition(stopping, definition, tmp_path / "load"),
     )
     assert server.stop() == {"server": 0}
     assert any((tmp_path / "server" / "traces").iterdir()), "nothing on the file system"
@@ -174,6 +188,32 @@ def app_image(daemon_image: str) -> str:
     return tag
 
 
+@pytest.fixture(scope="module")
+def load_image(app_image: str) -> str:
+    """The stand-in for Apache Bench under its name; a user has an image with the real one."""
+    tag = "localhost/load:1.0"
+    working = run("buildah", "from", "--pull-never", app_image).stdout.strip()
+    run("buildah", "copy", "--quiet", "--chmod", "0755", working, BENCH, "/usr/bin/ab")
+    run("buildah", "config", "--entrypoint", "[]", "--cmd", "", working)
+    run("buildah", "commit", "--quiet", "--rm", working, tag)
+    return tag
+
+
+def test_the_stand_in_for_ab_counts(tmp_path: Path) -> None:
+    """What is not answered is a failure; what is answered with an error is told."""
+
+    def said(url: str) -> str:
+        return subprocess.run(
+            [sys.executable, BENCH, "-n", "3", url], capture_output=True, text=True, check=True
+        ).stdout
+
+    with FakeXRay() as service:
+        service.answer("/", Reply(), Reply(500))
+        assert re.findall(r"\d+", said(f"{service.url}/").replace("2xx", "")) == ["3", "0", "2"]
+        gone = service.url
+    assert re.findall(r": +(\d+)", said(gone)) == ["0", "3"]
+
+
 @pytest.mark.timeout(900)
 def test_the_scenario_in_pods(
     cloud: Cloud,
@@ -182,9 +222,10 @@ def test_the_scenario_in_pods(
     app_image: str,
     daemon_image: str,
     server_image: str,
+    load_image: str,
 ) -> None:
     """The same with the images that are shipped, each task with a network of its own."""
-    local = {"app": app_image, "daemon": daemon_image, "server": server_image}
+    local = {"app": app_image, "daemon": daemon_image, "server": server_image, "load": load_image}
 
     def image(name: str) -> str:
         return local[name.rpartition("/")[2].partition(":")[0]]
@@ -194,36 +235,62 @@ def test_the_scenario_in_pods(
     # Nothing is asked of the address where EC2 would have its metadata.
     variables = {"AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
 
-    def pod(family: str, **more: Any) -> PodTask:
-        task = PodTask(deployment.task_definition(family), image, tmp_path, variables, **more)
+    def pod(definition: dict[str, Any], **more: Any) -> PodTask:
+        task = PodTask(definition, image, tmp_path, variables, **more)
         stopping.callback(task.close)
         return task.start()
 
-    server = pod("bottle-roentgen")
+    server = pod(deployment.task_definition("bottle-roentgen"))
     server.wait_until_healthy("server")
     balancer = outputs["RoentgenUrl"].removeprefix("http://").removesuffix(":2000")
     hosts = {balancer: server.address(2000).removesuffix(":2000")}
-    check_scenario(cloud, deployment, server.address(2000), lambda: pod("bottle", hosts=hosts))
+    check_scenario(
+        cloud,
+        deployment,
+        server.address(2000),
+        lambda: pod(deployment.task_definition("bottle"), hosts=hosts),
+        pod,
+    )
     assert server.stop() == {"server": 0}
     assert any((tmp_path / "traces").iterdir()), "nothing on the file system"
 
 
 def test_the_scenario_with_aws(cloud: Cloud, stopping: contextlib.ExitStack, tmp_path: Path) -> None:
-    """A Roentgen server stands where the endpoint of X-Ray would be; requests to it are signed."""
+    """A Roentgen server answers for the endpoint of X-Ray; what comes there is signed with the role's key."""
     deployment = Deployment(cloud)
     deployment.create_scenario(Backend="aws")
     server = Roentgen(tmp_path / "aws").start()
     stopping.callback(server.close)
-    given = environment(AWS_ENDPOINT_URL_XRAY=server.url)
+    endpoint = stopping.enter_context(SignedEndpoint(REGION, server.url))
+    metadata = stopping.enter_context(FakeXRay())
+    metadata.answer("/credentials", credentials_of_the_role())
+    given = environment(
+        AWS_ACCESS_KEY_ID="",
+        AWS_SECRET_ACCESS_KEY="",
+        AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{metadata.url}/credentials",
+        AWS_ENDPOINT_URL_XRAY=endpoint.url,
+    )
     check_scenario(
         cloud,
         deployment,
         server.url.removeprefix("http://"),
         lambda: run_task(stopping, deployment, "bottle", tmp_path / "app", environment=given),
+        lambda definition: run_definition(stopping, definition, tmp_path / "load"),
     )
+    called = {request.path for request in endpoint.received}
+    assert called >= {"/TraceSegments", "/GetSamplingRules"}
+    # What the endpoint's policy and the role let through.
+    assert called <= {"/TraceSegments", "/TelemetryRecords", "/GetSamplingRules", "/SamplingTargets"}
+    endpoint.check_signatures()
 
 
-def check_scenario(cloud: Cloud, deployment: Deployment, server: str, start: Callable[[], Task]) -> None:
+def check_scenario(
+    cloud: Cloud,
+    deployment: Deployment,
+    server: str,
+    start: Callable[[], Task],
+    start_load: Callable[[dict[str, Any]], Task],
+) -> None:
     """The article from its first curl to its service map."""
     xray = client(f"http://{server}")
     apply_rules(f"http://{server}")
@@ -255,10 +322,13 @@ def check_scenario(cloud: Cloud, deployment: Deployment, server: str, start: Cal
     # In a new second the reservoir has one for the first request of them.
     now = int(time.time())
     wait_until(lambda: int(time.time()) > now, "the next second", 2)
-    command = bench_command(cloud, deployment)
-    said = run_bench(deployment, task, command)
+    load = start_load(load_definition(cloud, deployment, task.address(8080)))
+    assert load.wait_for_exit("load") == 0, load.output("load")
+    assert not load.is_running, "a task ends with its essential container"
+    said = load.output("load")
     assert re.search(r"Complete requests: +100$", said, re.MULTILINE), said
     assert re.search(r"Failed requests: +0$", said, re.MULTILINE), said
+    assert "Non-2xx responses" not in said, said
 
     # One in each second and 5 % of the others: more than 30 of a hundred come by chance in no million years.
     summaries = settled_summaries(xray, task, began, counted + 1)

@@ -158,6 +158,11 @@ class PodTask:
             codes[container["name"]] = int(code)
         return codes
 
+    def wait_for_exit(self, name: str, deadline_seconds: float = 60) -> int:
+        """The exit code of a container that ends by itself."""
+        wait_until(lambda: self._state(name) == "exited", f"container {name} ended", deadline_seconds)
+        return int(podman("inspect", "--format", "{{.State.ExitCode}}", self._name(name)))
+
     def close(self) -> None:
         """Leaves nothing behind, whatever the test did."""
         podman("pod", "rm", "--force", "--ignore", "--time", "5", self._pod, is_checked=False)

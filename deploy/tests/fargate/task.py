@@ -174,6 +174,10 @@ class PlainTask:
             codes[name] = process.wait_for_exit(container.get("stopTimeout", 30))
         return codes
 
+    def wait_for_exit(self, name: str, deadline_seconds: float = 60) -> int:
+        """The exit code of a container that ends by itself."""
+        return self._processes[name].wait_for_exit(deadline_seconds)
+
     def close(self) -> None:
         """Leaves no process behind, whatever the test did."""
         for process in self._processes.values():
