@@ -35,7 +35,7 @@ pub(crate) const STEPS: &[Step] = &[
         what: "the task definitions of the templates, run and traced",
         run: fargate::scenario,
     },
-    Step { name: "migration", what: "each row of the migration guide", run: migration },
+    Step { name: "migration", what: "the migration guide, by its rows", run: migration },
     Step { name: "workflows", what: "what GitHub runs, linted offline", run: workflows },
     Step { name: "style", what: "the Python of the checks", run: style },
 ];
