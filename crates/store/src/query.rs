@@ -21,7 +21,7 @@ use crate::{
 use page::OpenPage;
 use view::View;
 
-mod filtered_graph;
+pub(crate) mod filtered_graph;
 mod graph;
 mod large;
 mod page;
@@ -39,9 +39,22 @@ pub(crate) fn documents(state: &State, id: TraceId) -> Result<Option<TraceDocume
 
 /// The same, where settled and open add up to everything.
 fn read_documents(state: &State, id: TraceId) -> Result<Option<TraceDocuments>, Trouble> {
+    read_whole(state, id, &whereabouts_of(state, id)?)
+}
+
+/// Where the documents of a trace are.
+fn whereabouts_of(state: &State, id: TraceId) -> Result<Whereabouts, Trouble> {
     let open = state.open.get(id);
     let settled = state.live().find(id)?;
-    let whereabouts = Whereabouts::new(settled, open.as_ref());
+    Ok(Whereabouts::new(settled, open.as_ref()))
+}
+
+/// Reads documents of a trace; `None` when there are none.
+fn read_whole(
+    state: &State,
+    id: TraceId,
+    whereabouts: &Whereabouts,
+) -> Result<Option<TraceDocuments>, Trouble> {
     if whereabouts.is_empty() {
         return Ok(None);
     }

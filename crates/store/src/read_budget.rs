@@ -42,6 +42,13 @@ impl ReadBudget {
         Self { most, left: Cell::new(most) }
     }
 
+    /// So many traces and bytes.
+    #[cfg(test)]
+    pub(crate) fn of(traces: usize, bytes: usize) -> Self {
+        let most = Amount { traces, bytes };
+        Self { most, left: Cell::new(most) }
+    }
+
     /// Traces that may still be read.
     pub(crate) fn traces(&self) -> usize {
         self.left.get().traces

@@ -5,22 +5,25 @@
 //! bounded.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph, TraceGraph, TraceId};
+use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph, Trace, TraceId};
 
 use super::graph::steps_of;
 use super::large::Shown;
 use super::page::{look_at, show_large};
-use super::read_documents;
 use super::view::{View, ViewedTrace};
+use super::{read_whole, whereabouts_of};
+use crate::locking::lock;
 use crate::replacing::Trouble;
 use crate::settled::{FilteredGraphs, FilteredRows, OpenTrace, Steps, map_in_parallel};
 use crate::state::State;
-use crate::{Condition, TraceDocuments, TraceFilter};
+use crate::{Condition, ReadBudget, TraceDocuments, TraceFilter};
 
-/// Open traces that one thread looks at at a time.
-const OPEN_AT_ONCE: usize = 256;
+/// Traces that threads are given at a time: enough to share them well, few enough that little is
+/// done in vain when one of them fails.
+const AT_ONCE: usize = 256;
 
 /// The service graphs of the traces that match, of each step in which anything began, by the first
 /// minute of the step.
@@ -31,8 +34,8 @@ pub(super) fn service_graphs(
 ) -> Result<BTreeMap<i64, ServiceGraph>, Trouble> {
     let view = View::of(state)?;
     let mut found = Found::default();
-    let parts: Vec<&[ViewedTrace]> = view.traces.chunks(OPEN_AT_ONCE).collect();
-    let look = |part: &&[ViewedTrace]| look_at_open(state, &view, part, filter.conditions);
+    let parts: Vec<&[ViewedTrace]> = view.traces.chunks(AT_ONCE).collect();
+    let look = |part: &&[ViewedTrace]| look_at_open(state, &view, part, filter.conditions, steps);
     for part in map_in_parallel(&state.scan_threads, &parts, look) {
         found.add(part?);
     }
@@ -43,7 +46,8 @@ pub(super) fn service_graphs(
     let settled = view.live.filtered_graphs(&rows, steps, &state.scan_threads)?;
     let FilteredGraphs { graphs: settled, undecided } = settled;
     found.undecided.extend(undecided);
-    read_undecided(state, filter, &mut found)?;
+    let read = read_undecided(state, filter.matches, &found.undecided, filter.reads)?;
+    found.rollups.merge(&read);
     let mut graphs: BTreeMap<i64, GraphSum<'_>> = BTreeMap::new();
     for (step, graph) in &settled {
         graphs.entry(*step).or_default().add_graph(graph);
@@ -81,9 +85,10 @@ fn look_at_open(
     view: &View,
     traces: &[ViewedTrace],
     conditions: &[Condition],
+    steps: &Steps,
 ) -> Result<Found, Trouble> {
     let (mut found, names) = (Found::default(), Mutex::new(Names::default()));
-    for trace in traces {
+    for trace in traces.iter().filter(|trace| may_begin_in(trace, steps)) {
         let Some(OpenTrace { summary, graph }) = look_at(state, &view.live, trace, &names)? else {
             continue;
         };
@@ -94,42 +99,69 @@ fn look_at_open(
                 let whereabouts = trace.whereabouts(&view.live)?;
                 found.large.push(show_large(state, trace.id, &whereabouts)?);
             }
-            (None, _) => found.undecided.push(trace.id),
+            (None, Some(graph)) => {
+                let nodes = graph.nodes.iter().map(|node| node.start);
+                let mut starts = nodes.chain(graph.edges.iter().map(|edge| edge.start));
+                if starts.any(|start| steps.of(start.minute()).is_some()) {
+                    found.undecided.push(trace.id);
+                }
+            }
+            (None, None) => {
+                let shown = show_large(state, trace.id, &trace.whereabouts(&view.live)?)?;
+                if !steps_of(&shown.added, steps).is_empty() {
+                    found.undecided.push(trace.id);
+                }
+            }
         }
     }
     Ok(found)
 }
 
-/// Reads the traces of which nothing else tells whether they match.
-fn read_undecided(
+/// Whether a request of a trace may have begun in a range. What has settled of it may have at any
+/// time.
+fn may_begin_in(trace: &ViewedTrace, steps: &Steps) -> bool {
+    let (first, last) = (trace.times.first_start.minute(), trace.times.last_start.minute());
+    trace.has_settled() || steps.touches(&(first..=last))
+}
+
+/// Reads the traces of which nothing else tells whether they match; the sum of those that do.
+pub(crate) fn read_undecided(
     state: &State,
-    filter: &TraceFilter<'_>,
-    found: &mut Found,
-) -> Result<(), Trouble> {
-    let undecided = std::mem::take(&mut found.undecided);
-    let too_many = || Trouble::Failed(filter.reads.exceeded());
-    if undecided.len() > filter.reads.traces() {
-        return Err(too_many());
+    matches: &(dyn Fn(&Trace<'_>) -> bool + Sync),
+    undecided: &[TraceId],
+    reads: &ReadBudget,
+) -> Result<Rollups, Trouble> {
+    let exceeded = || Trouble::Failed(reads.exceeded());
+    if undecided.len() > reads.traces() {
+        return Err(exceeded());
     }
-    let (matches, mut bytes_read) = (filter.matches, 0_usize);
-    for ids in undecided.chunks(OPEN_AT_ONCE) {
+    // The bytes of a trace are taken before they are read, from what the threads share.
+    let bytes_left = AtomicUsize::new(reads.bytes());
+    let sum = Mutex::new(Rollups::default());
+    for ids in undecided.chunks(AT_ONCE) {
         let read = map_in_parallel(&state.scan_threads, ids, |id| {
-            let documents = read_documents(state, *id)?;
-            let all = documents.iter().flat_map(|documents| &documents.documents);
-            let bytes: usize = all.map(|document| document.bytes.len()).sum();
+            let whereabouts = whereabouts_of(state, *id)?;
+            // What is hidden of a trace is not read.
+            let bytes = whereabouts.size().1.min(state.options.trace_bytes);
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let take = |left: usize| left.checked_sub(bytes);
+            let taken = bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+            if taken.is_err() {
+                return Ok(false);
+            }
+            let documents = read_whole(state, *id, &whereabouts)?;
             let trace = documents.as_ref().and_then(TraceDocuments::assemble);
-            let graph = trace.filter(|trace| matches(trace)).map(|trace| trace.graph);
-            Ok::<(usize, Option<TraceGraph>), Trouble>((bytes, graph))
+            if let Some(trace) = trace.filter(|trace| matches(trace)) {
+                lock(&sum).add(&trace.graph);
+            }
+            Ok::<bool, Trouble>(true)
         });
-        for read in read {
-            let (bytes, graph) = read?;
-            graph.iter().for_each(|graph| found.rollups.add(graph));
-            bytes_read = bytes_read.saturating_add(bytes);
-        }
-        if bytes_read > filter.reads.bytes() {
-            return Err(too_many());
+        for fitted in read {
+            if !fitted? {
+                return Err(exceeded());
+            }
         }
     }
-    filter.reads.take(undecided.len(), bytes_read);
-    Ok(())
+    reads.take(undecided.len(), reads.bytes() - bytes_left.into_inner());
+    Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roentgen_model::{AlikeRequests, Micros, ServiceGraph, Timestamp, TraceId};
 
-use super::columns::{ColumnName, Durations, Ids, Integers, Shapes};
+use super::columns::{ColumnName, Durations, FLAG_PARTIAL, Flags, Ids, Integers, Shapes};
 use super::evaluate::select;
 use super::group::Group;
 use super::observed::{GroupKind, Request, bit};
@@ -17,6 +17,10 @@ use crate::Condition;
 /// Row groups that are looked at before what was found in them is added up: their sums take some
 /// 10 kB each.
 const GROUPS_AT_ONCE: usize = 64;
+
+/// Minutes before its trace began, or after it ended, in which a request may have begun: the clocks
+/// of those who report do not agree, and a call may end after the segment that made it.
+const SKEW: i64 = 10;
 
 /// Which rows of settled files to sum up.
 #[derive(Debug)]
@@ -49,13 +53,9 @@ pub fn filtered_graphs(
     steps: &Steps,
     threads: &ScanThreads,
 ) -> Result<FilteredGraphs, SettledError> {
-    let (first, last) = steps.minutes().into_inner();
     let mut groups = Vec::new();
     for QueriedFile { file, superseded } in files {
-        let in_range = file.groups().filter(|group| {
-            let minutes = group.minutes();
-            *minutes.start() <= last && first <= *minutes.end()
-        });
+        let in_range = file.groups().filter(|group| steps.touches(&group.minutes()));
         groups.extend(in_range.map(|group| (group, superseded)));
     }
     let mut total = FilteredGraphs::default();
@@ -97,28 +97,28 @@ fn sum_group(
     let mut certain = possible.clone();
     select(group, rows.conditions, false, &mut certain)?;
     let id = |row: usize| ids.0.get(row).copied();
+    let times = RowTimes::new(group)?;
     let Some(shapes) = group.shapes()? else {
-        let undecided = possible.iter().filter_map(id).collect();
+        let in_range = possible.iter().filter(|row| times.may_begin_in(*row, steps));
+        let undecided = in_range.filter_map(id).collect();
         return Ok(FilteredGraphs { graphs: BTreeMap::new(), undecided });
     };
-    let mut sums = GroupSums::new(group, shapes.clone(), steps)?;
+    let mut sums = GroupSums::new(shapes.clone(), steps);
     let mut requests = group.requests(shapes)?;
     let mut undecided = Vec::new();
     let mut is_certain = certain.iter().peekable();
     for row in possible.iter() {
+        let (of_row, is_certain) = (times.of(row), is_certain.next_if_eq(&row).is_some());
         let mut is_in_range = false;
-        let is_known = if is_certain.next_if_eq(&row).is_some() {
-            let times = sums.times(row);
-            requests.of_row(row, |request| sums.add(&request, times))?
-        } else {
-            let minute = sums.times(row).minute;
-            let is_known = requests.of_row(row, |request| {
-                is_in_range |= steps.of(minute.saturating_add(request.minute)).is_some();
-            })?;
-            is_in_range |= !is_known;
-            !is_in_range
-        };
-        if !is_known {
+        let is_known = requests.of_row(row, |request| match is_certain {
+            true => sums.add(&request, of_row),
+            false => {
+                let minute = of_row.minute.saturating_add(request.minute);
+                is_in_range |= steps.of(minute).is_some();
+            }
+        })?;
+        let is_wanted = if is_known { is_in_range } else { times.may_begin_in(row, steps) };
+        if is_wanted {
             undecided.extend(id(row));
         }
     }
@@ -129,8 +129,6 @@ fn sum_group(
 struct GroupSums<'a> {
     steps: &'a Steps,
     shapes: Arc<Shapes>,
-    starts: Arc<Integers>,
-    durations: Arc<Durations>,
     /// For each step, what there is of each kind.
     sums: BTreeMap<i64, Vec<KindSum>>,
     /// The step that was last added to, and its sums.
@@ -154,20 +152,44 @@ struct TraceTimes {
     end: Timestamp,
 }
 
-impl<'a> GroupSums<'a> {
-    fn new(group: &Group<'_>, shapes: Arc<Shapes>, steps: &'a Steps) -> Result<Self, SettledError> {
+/// The times of the rows of a group.
+struct RowTimes {
+    starts: Arc<Integers>,
+    durations: Arc<Durations>,
+    flags: Arc<Flags>,
+}
+
+impl RowTimes {
+    fn new(group: &Group<'_>) -> Result<Self, SettledError> {
         let starts = group.column(ColumnName::Starts)?;
         let durations = group.column(ColumnName::Durations)?;
-        let current = (i64::MIN, Vec::new());
-        Ok(Self { steps, shapes, starts, durations, sums: BTreeMap::new(), current })
+        let flags = group.column(ColumnName::Flags)?;
+        Ok(Self { starts, durations, flags })
     }
 
-    fn times(&self, row: usize) -> TraceTimes {
+    fn of(&self, row: usize) -> TraceTimes {
         let start = self.starts.0.get(row).copied().unwrap_or(0);
         let duration = self.durations.0.get(row).copied().unwrap_or(0);
         let end = Timestamp::from_micros(start.wrapping_add(duration));
         let start = Timestamp::from_micros(start);
         TraceTimes { start, minute: start.minute(), end }
+    }
+
+    /// Whether a request may have begun in a range of a row that does not tell when any did. While
+    /// something is in progress, the end of a trace is no more than the last that was seen.
+    fn may_begin_in(&self, row: usize, steps: &Steps) -> bool {
+        let TraceTimes { minute, end, .. } = self.of(row);
+        let is_partial = self.flags.0.get(row).is_some_and(|flags| flags & FLAG_PARTIAL != 0);
+        let last = if is_partial { i64::MAX } else { end.minute() };
+        let (first, last) = (minute.saturating_sub(SKEW), last.saturating_add(SKEW));
+        steps.touches(&(first..=last))
+    }
+}
+
+impl<'a> GroupSums<'a> {
+    fn new(shapes: Arc<Shapes>, steps: &'a Steps) -> Self {
+        let current = (i64::MIN, Vec::new());
+        Self { steps, shapes, sums: BTreeMap::new(), current }
     }
 
     fn add(&mut self, request: &Request, trace: TraceTimes) {

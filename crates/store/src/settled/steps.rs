@@ -23,6 +23,11 @@ impl Steps {
         self.minutes.clone()
     }
 
+    /// Whether some of these minutes are in the range.
+    pub(crate) fn touches(&self, minutes: &RangeInclusive<i64>) -> bool {
+        minutes.start() <= self.minutes.end() && self.minutes.start() <= minutes.end()
+    }
+
     /// Whether the range is one step, however long it is.
     pub(crate) fn is_whole(&self) -> bool {
         self.length.is_none()
@@ -91,6 +96,19 @@ mod tests {
         check(-10, -7..=-6);
         check(-5, -5..=-1);
         check(20, 20..=23);
+    }
+
+    #[test]
+    fn minutes_touch_a_range_that_has_one_of_them() {
+        let check = |minutes: RangeInclusive<i64>, expect: bool| {
+            assert_eq!(steps(3..=9, 5).touches(&minutes), expect, "{minutes:?}");
+        };
+        check(0..=2, false);
+        check(0..=3, true);
+        check(5..=6, true);
+        check(0..=99, true);
+        check(9..=12, true);
+        check(10..=12, false);
     }
 
     #[test]

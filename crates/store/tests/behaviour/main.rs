@@ -6,6 +6,7 @@
 )]
 
 mod durability;
+mod filtered_graphs;
 mod fixtures;
 mod harness;
 mod interleavings;

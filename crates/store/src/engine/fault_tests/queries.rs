@@ -1,8 +1,12 @@
 //! What queries do when they must wait, and what they find out about open traces.
 
+use std::sync::atomic::AtomicUsize;
+
 use super::*;
+use crate::ReadBudget;
 use crate::open::Past;
-use crate::replacing;
+use crate::query::filtered_graph::read_undecided;
+use crate::replacing::{self, Trouble};
 use crate::settled::SettledError;
 
 #[test]
@@ -47,6 +51,54 @@ fn a_trace_that_only_seems_to_have_settled_has_no_past() {
     };
     check(|store| assert_eq!(traces(store).len(), 251));
     check(|store| assert_eq!(counted(store), (252, 252)));
+}
+
+#[test]
+fn traces_are_read_as_long_as_their_bytes_fit() {
+    let fixture = Fixture::new(|_| {});
+    (1..=40).for_each(|trace| fixture.append(trace).unwrap());
+    let of_one = received(1, 1).bytes.len();
+    let ids: Vec<TraceId> = (1..=40).map(id).collect();
+    let check = |most_bytes: usize, expect: usize| {
+        let read = AtomicUsize::new(0);
+        let matches = |_: &roentgen_model::Trace<'_>| {
+            read.fetch_add(1, Ordering::Relaxed);
+            true
+        };
+        let state = &fixture.store.state;
+        let reads = ReadBudget::of(40, most_bytes);
+        match read_undecided(state, &matches, &ids, &reads) {
+            Ok(sum) => {
+                assert_eq!((reads.traces(), reads.bytes()), (0, most_bytes - 40 * of_one));
+                let graphs: Vec<_> = sum.minutes().map(|(_, graph)| graph).collect();
+                let seen = graphs.iter().flat_map(|graph| graph.nodes.values());
+                assert_eq!(seen.map(|node| node.seen_real).sum::<i64>(), 40);
+            }
+            Err(Trouble::Failed(StoreError::FilterTooBroad { .. })) => {
+                assert_eq!((reads.traces(), reads.bytes()), (40, most_bytes));
+            }
+            Err(trouble) => panic!("{trouble:?}"),
+        }
+        assert_eq!(read.into_inner(), expect, "{most_bytes}");
+    };
+    for is_settled in [false, true] {
+        assert_eq!(fixture.store.status().settled_files, usize::from(is_settled));
+        check(0, 0);
+        check(3 * of_one - 1, 2);
+        check(39 * of_one, 39);
+        check(40 * of_one, 40);
+        fixture.store.settle().unwrap();
+    }
+    let many: Vec<TraceId> = (0..20_001).map(absent).collect();
+    let reads = ReadBudget::default();
+    let error = read_undecided(&fixture.store.state, &|_| true, &many, &reads).unwrap_err();
+    let StoreError::FilterTooBroad { most_traces, most_mebibytes } = (match error {
+        Trouble::Failed(error) => error,
+        trouble => panic!("{trouble:?}"),
+    }) else {
+        panic!("another error")
+    };
+    assert_eq!((most_traces, most_mebibytes), (20_000, 256));
 }
 
 /// One of many ids that no other document has.

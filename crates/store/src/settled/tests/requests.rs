@@ -1,13 +1,20 @@
 //! Requests and calls come back from their columns as they were, to the minute.
 
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
 use proptest::prelude::*;
 use roentgen_model::{
     EdgeObservation, Flags, Micros, NodeObservation, ServiceId, Timestamp, TraceGraph, TraceSummary,
 };
 
 use super::super::observed::{Kinds, bit};
-use super::super::{SettledBatch, SettledFile, merge_settled};
+use super::super::{
+    FilteredRows, QueriedFile, ScanThreads, SettledBatch, SettledFile, Steps, filtered_graphs,
+    merge_settled,
+};
 use super::samples::{Files, batch_of, bytes_of, plain_summary};
+use crate::{Condition, Logic};
 
 /// Of a request or call: caller, node, whether it is real, first and outlived, flags, minute, length.
 type Seen = (Option<ServiceId>, ServiceId, [bool; 3], [bool; 3], i64, Option<i64>);
@@ -210,4 +217,53 @@ fn usual_traces_take_a_few_bytes() {
     // One length of three is told; those of calls are those of the called nodes.
     assert!(observed.numbers.stored < 4096 * 4, "{observed:?}");
     assert!(observed.shapes.stored < 400, "{observed:?}");
+}
+
+#[test]
+fn a_trace_of_unknown_requests_counts_while_it_runs() {
+    const MINUTE: i64 = 60;
+    let graph_at = |summary: &TraceSummary, count: usize| {
+        let node = NodeObservation {
+            node: ServiceId::new("node", None, None),
+            is_real: true,
+            is_root: false,
+            start: summary.start,
+            end: Some(summary.end),
+            is_outlived: false,
+            flags: Flags::default(),
+        };
+        TraceGraph { nodes: vec![node; count], edges: Vec::new() }
+    };
+    let mut traces: Vec<_> =
+        (1..=3_u64).map(|id| plain_summary(id, id.cast_signed() * 100 * MINUTE)).collect();
+    traces[1].end = traces[1].start.plus(Micros::new(30 * MINUTE * 1_000_000));
+    traces[1].duration = traces[1].end - traces[1].start;
+    traces[2].is_partial = true;
+    // More than are kept, so that nothing is known of them; and two that make the group wide.
+    let mut rows: Vec<_> = traces.iter().map(|row| (row.clone(), graph_at(row, 20_001))).collect();
+    let known = [plain_summary(8, 0), plain_summary(9, 1000 * MINUTE)];
+    rows.extend(known.map(|row| (row.clone(), graph_at(&row, 1))));
+    let mut files = Files::new();
+    let file = files.open(&bytes_of(&batch(1, &rows)));
+    let (nothing, conditions) = (HashSet::new(), [Condition::Joined(Box::new(Logic::Unknown))]);
+    let queried = [QueriedFile { file: &file, superseded: &nothing }];
+    let check = |minutes: RangeInclusive<i64>, expect: &[usize]| {
+        let rows = FilteredRows { conditions: &conditions, hidden: &nothing, most_undecided: 10 };
+        let steps = Steps::new(minutes.clone(), None);
+        let found = filtered_graphs(&queried, &rows, &steps, &ScanThreads::new(2)).unwrap();
+        let expect: Vec<_> = expect.iter().map(|number| traces[*number].id).collect();
+        assert_eq!(found.undecided, expect, "{minutes:?}");
+    };
+    check(1..=999, &[0, 1, 2]);
+    // Clocks differ by some minutes.
+    check(1..=89, &[]);
+    check(1..=90, &[0]);
+    check(110..=111, &[0]);
+    check(111..=189, &[]);
+    check(111..=190, &[1]);
+    check(240..=240, &[1]);
+    check(241..=241, &[]);
+    // Something of it may begin at any time.
+    check(289..=289, &[]);
+    check(300..=300, &[2]);
 }
