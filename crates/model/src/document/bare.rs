@@ -17,8 +17,9 @@ use crate::{Annotation, AnnotationValue, Rejection, SegmentId, Timestamp, TraceI
 
 /// How deep subsegments usually nest. Each level takes some kilobytes of the stack here.
 const USUAL_NESTING: usize = 32;
-/// Annotations up to which a repeated key is looked for here.
-const FEW_ANNOTATIONS: usize = 32;
+/// Annotations, and members that X-Ray does not know, up to which a repeated key is looked for here,
+/// one by one. [`Document::parse`] finds it by hashing.
+const FEW_KEYS: usize = 32;
 
 impl<'a> Document<'a> {
     /// Parses one document as [`Document::parse`] does, but without its raw members, and so three
@@ -64,7 +65,7 @@ fn read_subsegment<'a>(
     let (mut has_sql, mut annotations, mut size) = (false, Vec::new(), 0);
     scanner.object(|scanner, key| {
         let Some(known) = Known::of(key.as_bytes()) else {
-            if unknown.contains(&key) {
+            if unknown.len() >= FEW_KEYS || unknown.contains(&key) {
                 return None;
             }
             if key == "subsegments" {
@@ -253,7 +254,7 @@ fn read_annotations<'a>(
             return scanner.value().map(drop);
         }
         let is_usual =
-            annotations.len() < FEW_ANNOTATIONS && annotations.iter().all(|known| known.key != key);
+            annotations.len() < FEW_KEYS && annotations.iter().all(|known| known.key != key);
         let value = match scanner.peek()? {
             _ if !is_usual => return None,
             b'"' => {
@@ -313,5 +314,21 @@ mod tests {
         check(r#","annotations":{"a":1,"a":2}"#, false);
         check(r#","aws":{"table_names":["t"]}"#, false);
         check(r#","metadata":NaN"#, false);
+    }
+
+    #[test]
+    fn many_keys_are_left_to_the_road_that_hashes_them() {
+        let check = |count: usize, is_usual: bool| {
+            let members: Vec<String> = (0..count).map(|key| format!(r#""key{key}":1"#)).collect();
+            let members = members.join(",");
+            let annotated = format!(r#","annotations":{{{members}}}"#);
+            for text in [with(&format!(",{members}")), with(&annotated)] {
+                assert_eq!(read_usual(text.as_bytes()).is_some(), is_usual, "{count}");
+                assert!(Document::parse_bare(text.as_bytes()).is_ok());
+            }
+        };
+        check(32, true);
+        check(33, false);
+        check(3000, false);
     }
 }
