@@ -51,8 +51,10 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
     /// All graphs are in memory at once: who asks for many steps asks for a part of them at a
     /// time.
     ///
-    /// In graphs of some of the traces, nodes and edges begin and end at the times of these traces,
-    /// within the minutes of their requests; all else is what the matching traces say, one by one.
+    /// In graphs of some of the traces, the times of nodes and edges are of two kinds. What has
+    /// settled keeps those of its traces and the minutes in which requests began: it begins and ends
+    /// with its traces, within these minutes. What is open, or was read whole, begins and ends with
+    /// its requests. All else is what the matching traces say, one by one.
     ///
     /// # Errors
     /// As [`TraceStore::summaries`]; [`StoreError::FilterTooBroad`] where more traces would have to

@@ -37,7 +37,8 @@ pub struct FilteredRows<'a> {
 #[derive(Debug, Default)]
 pub struct FilteredGraphs {
     /// For each step in which something began, by its first minute, the graph of the traces that
-    /// count. Nodes and edges begin and end with the traces that have them.
+    /// count. Nodes and edges begin and end with the traces that have them, within the minutes in
+    /// which their requests began.
     pub graphs: BTreeMap<i64, ServiceGraph>,
     /// Traces that may count and are not in the graphs. More than wanted if it was given up.
     pub undecided: Vec<TraceId>,
@@ -202,8 +203,9 @@ impl<'a> GroupSums<'a> {
             self.current.1.resize(self.shapes.kinds.len(), KindSum::default());
         }
         let Some(sum) = self.current.1.get_mut(request.number as usize) else { return };
+        let next_minute = Timestamp::from_minute(minute.saturating_add(1));
         let start = trace.start.max(Timestamp::from_minute(minute));
-        let end = trace.end.max(start);
+        let end = trace.end.clamp(start, next_minute.max(start));
         let is_first = sum.seen == 0;
         sum.start = if is_first { start } else { start.min(sum.start) };
         sum.end = if is_first { end } else { end.max(sum.end) };

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use roentgen_model::Trace;
+use roentgen_model::{ServiceId, Trace};
 use roentgen_store::{
     Condition, GraphQuery, Logic, ReadBudget, TimeRange, TraceFilter, TraceStore as _,
 };
 
-use crate::harness::{Harness, Segment, at, trace_id};
+use crate::harness::{Harness, Segment, all_time, at, trace_id};
 
 /// How many traces are read whole, and how many requests are found in the minute of
 /// this second.
@@ -52,4 +52,31 @@ fn only_traces_are_read_of_which_something_began_in_the_range() {
     check(&harness);
     harness.reopen();
     check(&harness);
+}
+
+#[test]
+fn times_are_those_of_requests_and_once_settled_those_of_minutes() {
+    let harness = Harness::new();
+    let id = trace_id(0, 1);
+    // The second request begins 40 s into its minute, in which the first has long begun.
+    let segment = |id_of: u64, start, length| Segment {
+        length: Some(length),
+        name: if id_of == 1 { "first" } else { "second" },
+        ..Segment::new(id, id_of, start)
+    };
+    harness.append(vec![segment(1, 0.0, 600.0).document(), segment(2, 120.0, 30.0).document()]);
+    let times = |name: &str| {
+        let reads = ReadBudget::default();
+        let filter = TraceFilter { conditions: &[], matches: &|_| true, reads: &reads };
+        let query = GraphQuery { range: all_time(), step: None, traces: Some(&filter) };
+        let graph = harness.store.service_graphs(&query).unwrap().remove(0).graph;
+        let is_meant = |id: &ServiceId| &*id.name == name && !id.is_client();
+        let node = graph.nodes.iter().find(|(id, _)| is_meant(id)).unwrap().1;
+        (node.start, node.end)
+    };
+    assert_eq!(times("first"), (at(0.0), at(600.0)));
+    assert_eq!(times("second"), (at(120.0), at(150.0)));
+    harness.store.settle().unwrap();
+    assert_eq!(times("first"), (at(0.0), at(20.0)), "to the end of its minute");
+    assert_eq!(times("second"), (at(80.0), at(140.0)), "its minute");
 }
