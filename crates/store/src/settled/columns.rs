@@ -152,8 +152,14 @@ pub(super) struct ColumnsWriter<'a> {
 }
 
 impl<'a> ColumnsWriter<'a> {
-    /// Adds a row.
-    pub(super) fn add(&mut self, row: &'a TraceSummary, observed: &ObservedTrace) {
+    /// Adds a row; `kinds` has those of its requests and calls. Gives about the bytes that these
+    /// take.
+    pub(super) fn add(
+        &mut self,
+        row: &'a TraceSummary,
+        observed: &ObservedTrace,
+        kinds: &Kinds,
+    ) -> usize {
         self.numbers.add(row);
         let http = &row.http;
         let of_row = [&http.url, &http.method, &http.user_agent, &http.client_ip];
@@ -162,7 +168,7 @@ impl<'a> ColumnsWriter<'a> {
         self.lists.iter_mut().zip(of_row).for_each(|(column, texts)| column.add(texts));
         self.services.add(row, &mut self.table);
         self.annotations.add(row, &mut self.table);
-        self.observed.add(observed);
+        self.observed.add(observed, kinds)
     }
 
     /// The minutes in which the requests of all rows began.
@@ -173,11 +179,10 @@ impl<'a> ColumnsWriter<'a> {
     /// Hands the bytes of the columns of requests and calls to `write`.
     pub(super) fn finish_observed(
         &self,
-        kinds: &Kinds,
         mut write: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut buffer = Vec::new();
-        self.observed.write_shapes(kinds, &mut buffer);
+        self.observed.write_shapes(&mut buffer);
         write(&buffer)?;
         write(self.observed.numbers())
     }

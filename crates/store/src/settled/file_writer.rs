@@ -32,9 +32,11 @@ pub(super) const TRAILER_BYTES: u64 = 16;
 /// Most rows of a group: enough to compress well, few enough that the columns of a page stay
 /// small.
 pub(super) const GROUP_ROWS: usize = 4096;
-/// Most bytes of the rows of a group, as estimated by [`row_bytes`], but for a single row that
-/// has more. Usual groups have a quarter of that.
-const GROUP_BYTES: usize = 4 << 20;
+/// A group is full that has so many bytes of rows: as estimated by [`row_bytes`], and those by which
+/// their requests and calls make the columns grow, which is where the kinds and services count that
+/// no row had before. Usual groups have a quarter of that. It has no more than one row beyond it, of
+/// some 20 MB at most.
+pub(super) const GROUP_BYTES: usize = 4 << 20;
 
 /// A settled file being written.
 pub(super) struct FileWriter<'w> {
@@ -77,34 +79,29 @@ impl<'w> FileWriter<'w> {
         let mut columns = ColumnsWriter::default();
         let (mut group, mut bytes): (Option<RowGroup>, usize) = (None, 0);
         for (row, observed) in rows {
-            let of_row = row_bytes(row) + observed.bytes();
-            bytes += of_row;
-            let is_full = |group: &mut RowGroup| group.rows == GROUP_ROWS || bytes > GROUP_BYTES;
+            let of_row = row_bytes(row);
+            let is_full =
+                |group: &mut RowGroup| group.rows == GROUP_ROWS || bytes + of_row > GROUP_BYTES;
             if let Some(full) = group.take_if(is_full) {
-                self.add_group(full, &std::mem::take(&mut columns), kinds)?;
-                bytes = of_row;
+                self.add_group(full, &std::mem::take(&mut columns))?;
+                bytes = 0;
             }
-            columns.add(row, observed);
+            bytes += of_row + columns.add(row, observed, kinds);
             match &mut group {
                 Some(group) => group.add(row),
                 None => group = Some(RowGroup::of(row)),
             }
         }
-        group.map_or(Ok(()), |group| self.add_group(group, &columns, kinds))
+        group.map_or(Ok(()), |group| self.add_group(group, &columns))
     }
 
-    fn add_group(
-        &mut self,
-        mut group: RowGroup,
-        columns: &ColumnsWriter<'_>,
-        kinds: &Kinds,
-    ) -> io::Result<()> {
+    fn add_group(&mut self, mut group: RowGroup, columns: &ColumnsWriter<'_>) -> io::Result<()> {
         columns.finish(|column| {
             group.columns.push(self.output.write_chunk(column)?);
             Ok(())
         })?;
         let mut places = Vec::new();
-        columns.finish_observed(kinds, |column| {
+        columns.finish_observed(|column| {
             places.push(self.output.write_chunk(column)?);
             Ok(())
         })?;
@@ -210,7 +207,7 @@ pub(super) fn header(version: u32) -> Vec<u8> {
 }
 
 /// About the bytes that a summary has in the columns before compression.
-fn row_bytes(row: &TraceSummary) -> usize {
+pub(super) fn row_bytes(row: &TraceSummary) -> usize {
     let texts = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
     let http = &row.http;
     let request = [&http.url, &http.method, &http.user_agent, &http.client_ip];

@@ -71,6 +71,11 @@ pub(super) struct ListTable {
 }
 
 impl ListTable {
+    /// How many lists there are.
+    pub(super) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
     /// The number of a list, which is put in if it is new.
     pub(super) fn number(&mut self, list: &[u32]) -> u32 {
         let is_same = |number| self.lists.get(number) == list;

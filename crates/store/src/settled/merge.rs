@@ -4,8 +4,8 @@
 //! would. They may overlap in time, within a file as well as between files, and queries open them
 //! by their newest rows, wherever they stand. Only groups that are small, or of which much no
 //! longer counts, are read and written anew. The trace index and the rollups are merged entry by
-//! entry, and what the files have to say about each other is resolved. Memory is bounded by a row
-//! group and one block of each file.
+//! entry, and what the files have to say about each other is resolved. Memory is bounded by some row
+//! groups and one block of each file.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
@@ -14,19 +14,25 @@ use std::sync::Arc;
 
 use roentgen_model::{ServiceGraph, TraceId, TraceSummary};
 
-use super::columns::{ColumnName, Ids, RequestNumbers, Shapes};
+use super::columns::{ColumnName, Ids};
 use super::encoding::Malformed;
 use super::file::Entries;
-use super::file_writer::{FileWriter, GROUP_ROWS};
+use super::file_writer::{FileWriter, GROUP_BYTES, GROUP_ROWS, row_bytes};
 use super::footer::RowGroup;
-use super::group::Group;
-use super::observed::{GroupKind, Kind, Kinds, ObservedTrace, Requests};
+use super::group::{self, Group};
+use super::observed::{GroupKind, Kind, Kinds, NO_MINUTES, ObservedTrace, Requests};
 use super::rollups::{RollupBlock, RollupPlace};
 use super::sequence::Sequences;
 use super::{IndexEntry, Section, Sequence, SettledError, SettledFile};
 
-/// Groups of fewer rows that count are written anew, together with others.
+/// Groups of fewer rows that count are written anew, together with others…
 const LEAST_COPIED_ROWS: usize = GROUP_ROWS / 2;
+/// … unless their columns have so many bytes before compression: half of what those of a usual full
+/// group have. Groups of large traces are full with few rows.
+const LEAST_COPIED_BYTES: u64 = GROUP_BYTES as u64 / 8;
+/// Rows that are to be written anew are written when they take so much memory, even if they are no
+/// full group.
+const MOST_WAITING_BYTES: usize = 4 * GROUP_BYTES;
 
 /// Why files could not be merged.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -83,7 +89,9 @@ fn merge_rows(files: &[Arc<SettledFile>], writer: &mut FileWriter<'_>) -> Result
             let group = group.without_cache();
             let known = with_dead(&group, &superseded)?;
             let is_mostly_live = known.dead.len() <= known.rows / 8;
-            if is_mostly_live && known.live_rows() >= LEAST_COPIED_ROWS {
+            let is_large = known.live_rows() >= LEAST_COPIED_ROWS
+                || known.live_rows() > 0 && raw_bytes(&group) >= LEAST_COPIED_BYTES;
+            if is_mostly_live && is_large {
                 copy_group(&group, known, writer)?;
             } else if known.live_rows() > 0 {
                 rewritten.push((group, known));
@@ -92,6 +100,11 @@ fn merge_rows(files: &[Arc<SettledFile>], writer: &mut FileWriter<'_>) -> Result
     }
     rewritten.sort_by_key(|(_, known)| known.first);
     rewrite_groups(&rewritten, writer)
+}
+
+/// The bytes of the columns of a group before compression.
+fn raw_bytes(group: &Group<'_>) -> u64 {
+    group.places().map(|(_, place)| u64::from(place.raw)).sum()
 }
 
 /// What is known of a group, with the rows that no longer count.
@@ -136,50 +149,70 @@ fn rewrite_groups(
     groups: &[(Group<'_>, RowGroup)],
     writer: &mut FileWriter<'_>,
 ) -> Result<(), MergeError> {
-    // There are no more kinds than in all these groups, which are small or mostly superseded.
-    let (mut rows, mut kinds) = (Vec::new(), Kinds::default());
+    let mut waiting = Waiting::default();
     for (group, known) in groups {
         let reader = group.rows()?;
-        let observed = ObservedReader::new(group, &mut kinds)?;
+        let mut observed = ObservedReader::new(group, &mut waiting.kinds)?;
         for row in 0..known.rows {
             if u16::try_from(row).is_ok_and(|row| known.dead.binary_search(&row).is_err()) {
-                rows.push((reader.summary(row)?, observed.row(row)));
+                let summary = reader.summary(row)?;
+                let observed = observed.row(row, &summary)?;
+                waiting.add(summary, observed);
             }
         }
-        if rows.len() >= GROUP_ROWS {
-            rows.sort_unstable_by_key(|(row, _)| (row.time, row.id));
-            let kept = rows.len() % GROUP_ROWS;
-            let behind = rows.split_off(rows.len() - kept);
-            write_rows(&rows, &kinds, writer)?;
-            rows = behind;
+        if waiting.bytes >= MOST_WAITING_BYTES {
+            waiting.write(0, writer)?;
+        } else if waiting.rows.len() >= GROUP_ROWS {
+            waiting.write(waiting.rows.len() % GROUP_ROWS, writer)?;
         }
     }
-    rows.sort_unstable_by_key(|(row, _)| (row.time, row.id));
-    write_rows(&rows, &kinds, writer)
+    waiting.write(0, writer)
 }
 
-fn write_rows(
-    rows: &[(TraceSummary, ObservedTrace)],
-    kinds: &Kinds,
-    writer: &mut FileWriter<'_>,
-) -> Result<(), MergeError> {
-    Ok(writer.add_rows(rows.iter().map(|(summary, observed)| (summary, observed)), kinds)?)
+/// Rows that are to be written anew.
+#[derive(Default)]
+struct Waiting {
+    rows: Vec<(TraceSummary, ObservedTrace)>,
+    /// The kinds of their requests and calls.
+    kinds: Kinds,
+    /// About their memory.
+    bytes: usize,
+}
+
+impl Waiting {
+    fn add(&mut self, summary: TraceSummary, observed: ObservedTrace) {
+        self.bytes += row_bytes(&summary) + observed.memory();
+        self.rows.push((summary, observed));
+    }
+
+    /// Writes all but the last so many of the rows.
+    fn write(&mut self, kept: usize, writer: &mut FileWriter<'_>) -> Result<(), MergeError> {
+        let Self { mut rows, kinds, .. } = std::mem::take(self);
+        rows.sort_unstable_by_key(|(row, _)| (row.time, row.id));
+        let behind = rows.split_off(rows.len().saturating_sub(kept));
+        writer.add_rows(rows.iter().map(|(summary, observed)| (summary, observed)), &kinds)?;
+        for (summary, mut observed) in behind {
+            observed.renumber(&kinds, &mut self.kinds);
+            self.add(summary, observed);
+        }
+        Ok(())
+    }
 }
 
 /// The requests and calls of the rows of a group, to be written anew.
-struct ObservedReader {
-    /// Of the group: those of a single row may be unknown.
+struct ObservedReader<'a> {
+    /// Of the group: those of a row are not known if its requests are not.
     minutes: RangeInclusive<i64>,
-    columns: Option<(Arc<Shapes>, Arc<RequestNumbers>)>,
+    requests: Option<group::Requests<'a>>,
     /// The numbers of the kinds of the group among all.
     numbers: Vec<u32>,
 }
 
-impl ObservedReader {
-    fn new(group: &Group<'_>, kinds: &mut Kinds) -> Result<Self, SettledError> {
+impl<'a> ObservedReader<'a> {
+    fn new(group: &Group<'a>, kinds: &mut Kinds) -> Result<Self, SettledError> {
         let minutes = group.minutes();
         let Some(shapes) = group.shapes()? else {
-            return Ok(Self { minutes, columns: None, numbers: Vec::new() });
+            return Ok(Self { minutes, requests: None, numbers: Vec::new() });
         };
         let service = |number: u32| shapes.services.get(number as usize).cloned();
         let kind = |kind: &GroupKind| {
@@ -187,17 +220,24 @@ impl ObservedReader {
             Some(kinds.number(&Kind { from, service: service(kind.service)?, bits: kind.bits }))
         };
         let numbers = shapes.kinds.iter().filter_map(kind).collect();
-        let columns = Some((shapes.clone(), group.requests(shapes)?.numbers));
-        Ok(Self { minutes, columns, numbers })
+        Ok(Self { minutes, requests: Some(group.requests(shapes)?), numbers })
     }
 
-    fn row(&self, row: usize) -> ObservedTrace {
-        let requests = self.columns.as_ref().and_then(|(shapes, numbers)| {
-            let list = shapes.lists.get(shapes.list_of(row)?).iter();
-            let kinds = list.filter_map(|kind| self.numbers.get(*kind as usize).copied());
-            Some(Requests { kinds: kinds.collect(), numbers: numbers.get(row).into() })
-        });
-        ObservedTrace { minutes: self.minutes.clone(), requests }
+    fn row(&mut self, row: usize, summary: &TraceSummary) -> Result<ObservedTrace, SettledError> {
+        let (start, mut minutes) = (summary.start.minute(), NO_MINUTES);
+        let mut kinds = Vec::new();
+        let unknown = || ObservedTrace { minutes: self.minutes.clone(), requests: None };
+        let Some(requests) = &mut self.requests else { return Ok(unknown()) };
+        let is_known = requests.of_row(row, |request| {
+            let minute = start.saturating_add(request.minute);
+            minutes = minute.min(*minutes.start())..=minute.max(*minutes.end());
+            kinds.extend(self.numbers.get(request.number as usize));
+        })?;
+        if !is_known {
+            return Ok(unknown());
+        }
+        let numbers = requests.numbers.get(row).into();
+        Ok(ObservedTrace { minutes, requests: Some(Requests { kinds: kinds.into(), numbers }) })
     }
 }
 

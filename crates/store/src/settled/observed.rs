@@ -138,9 +138,18 @@ impl Kinds {
 }
 
 impl ObservedTrace {
-    /// About the bytes that it takes in the columns.
-    pub(super) fn bytes(&self) -> usize {
-        self.requests.as_ref().map_or(0, |known| known.kinds.len() + known.numbers.len())
+    /// The memory of its requests and calls.
+    pub(super) fn memory(&self) -> usize {
+        let memory = |known: &Requests| size_of_val(&*known.kinds) + known.numbers.len();
+        self.requests.as_ref().map_or(0, memory)
+    }
+
+    /// The same with the numbers that its kinds, which are among `from`, have among `to`.
+    pub(super) fn renumber(&mut self, from: &Kinds, to: &mut Kinds) {
+        let kinds = self.requests.iter_mut().flat_map(|known| &mut known.kinds);
+        for number in kinds {
+            *number = from.get(*number).map_or(u32::MAX, |kind| to.number(kind));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::codes::{CodeWriter, read_codes};
 use super::super::encoding::{Input, Malformed, write_count, write_number};
 use super::super::lists::{ListTable, Lists};
 use super::super::numbering::Numbering;
-use super::super::observed::{GroupKind, Kinds, NO_MINUTES, ObservedTrace, bit};
+use super::super::observed::{GroupKind, Kind, Kinds, NO_MINUTES, ObservedTrace, bit};
 use super::super::service_names::{read_services, write_services};
 use super::ColumnData;
 
@@ -39,8 +39,9 @@ pub(in super::super) struct RequestNumbers {
 pub(super) struct ObservedWriter {
     /// The numbers of kinds in the row group plus 1, by their numbers among all.
     in_group: Vec<u32>,
-    /// And back.
-    kinds: Vec<u32>,
+    kinds: Vec<GroupKind>,
+    services: Vec<ServiceId>,
+    service_numbers: Numbering,
     lists: ListTable,
     codes: CodeWriter,
     written: Vec<u8>,
@@ -54,6 +55,8 @@ impl Default for ObservedWriter {
         Self {
             in_group: Vec::new(),
             kinds: Vec::new(),
+            services: Vec::new(),
+            service_numbers: Numbering::default(),
             lists: ListTable::default(),
             codes: CodeWriter::default(),
             written: Vec::new(),
@@ -65,58 +68,69 @@ impl Default for ObservedWriter {
 }
 
 impl ObservedWriter {
-    /// Adds a row.
-    pub(super) fn add(&mut self, row: &ObservedTrace) {
+    /// Adds a row, whose kinds are among `all`. Gives about the bytes by which the columns grow, as
+    /// they are or in memory, whichever is more.
+    pub(super) fn add(&mut self, row: &ObservedTrace, all: &Kinds) -> usize {
         let (first, last) = (row.minutes.start(), row.minutes.end());
         self.minutes = *first.min(self.minutes.start())..=*last.max(self.minutes.end());
+        let mut bytes = 0;
         let list = row.requests.as_ref().map(|requests| {
             let mut list = std::mem::take(&mut self.list);
             list.clear();
-            list.extend(requests.kinds.iter().map(|kind| self.number(*kind)));
+            for kind in &requests.kinds {
+                list.push(self.number(*kind, all, &mut bytes));
+            }
+            let lists = self.lists.len();
             let number = self.lists.number(&list);
+            if self.lists.len() > lists {
+                bytes += size_of_val(list.as_slice());
+            }
             self.list = list;
             self.numbers.extend_from_slice(&requests.numbers);
+            bytes += requests.numbers.len();
             number
         });
         self.codes.write(&mut self.written, list);
+        bytes
     }
 
-    fn number(&mut self, kind: u32) -> u32 {
+    fn number(&mut self, kind: u32, all: &Kinds, bytes: &mut usize) -> u32 {
         let at = kind as usize;
         if self.in_group.len() <= at {
             self.in_group.resize(at + 1, 0);
         }
-        match self.in_group.get_mut(at) {
-            Some(number) if *number == 0 => {
-                self.kinds.push(kind);
-                *number = u32::try_from(self.kinds.len()).unwrap_or(u32::MAX);
-                *number - 1
-            }
-            known => known.map_or(0, |number| *number - 1),
+        let known = self.in_group.get(at).and_then(|number| number.checked_sub(1));
+        known.unwrap_or_else(|| {
+            let Some(Kind { from, service, bits }) = all.get(kind) else { return 0 };
+            let from = from.as_ref().map_or(0, |from| self.service(from, bytes) + 1);
+            let service = self.service(service, bytes);
+            self.kinds.push(GroupKind { from, service, bits: *bits });
+            *bytes += size_of::<GroupKind>();
+            let number = u32::try_from(self.kinds.len()).unwrap_or(u32::MAX);
+            self.in_group.get_mut(at).into_iter().for_each(|known| *known = number);
+            number - 1
+        })
+    }
+
+    fn service(&mut self, service: &ServiceId, bytes: &mut usize) -> u32 {
+        let is_same = |number: usize| self.services.get(number) == Some(service);
+        let (number, is_new) = self.service_numbers.number(service, is_same);
+        if is_new {
+            self.services.push(service.clone());
+            *bytes += memory_of(service);
         }
+        number
     }
 
     /// Appends the services, the kinds, the lists of kinds and the codes of lists.
-    pub(super) fn write_shapes(&self, all: &Kinds, out: &mut Vec<u8>) {
-        let (mut services, mut numbering) = (Vec::<ServiceId>::new(), Numbering::default());
-        let mut number = |service: &ServiceId| {
-            let is_same = |number: usize| services.get(number) == Some(service);
-            let (number, is_new) = numbering.number(service, is_same);
-            if is_new {
-                services.push(service.clone());
-            }
-            number
-        };
-        let mut kinds = Vec::with_capacity(self.kinds.len() * 3);
-        for kind in self.kinds.iter().filter_map(|kind| all.get(*kind)) {
-            let from = kind.from.as_ref().map_or(0, |from| u64::from(number(from)) + 1);
-            write_number(&mut kinds, u64::from(kind.bits));
-            write_number(&mut kinds, from);
-            write_number(&mut kinds, u64::from(number(&kind.service)));
-        }
-        write_services(&services, out);
+    pub(super) fn write_shapes(&self, out: &mut Vec<u8>) {
+        write_services(&self.services, out);
         write_count(out, self.kinds.len());
-        out.extend_from_slice(&kinds);
+        for kind in &self.kinds {
+            write_number(out, u64::from(kind.bits));
+            write_number(out, u64::from(kind.from));
+            write_number(out, u64::from(kind.service));
+        }
         self.lists.write(out);
         out.extend_from_slice(&self.written);
     }
@@ -125,6 +139,11 @@ impl ObservedWriter {
     pub(super) fn numbers(&self) -> &[u8] {
         &self.numbers
     }
+}
+
+/// About the memory of a service: its name, its other texts and some words.
+fn memory_of(service: &ServiceId) -> usize {
+    128 + service.name.len()
 }
 
 impl Shapes {
@@ -165,9 +184,7 @@ impl ColumnData for Shapes {
     }
 
     fn memory(&self) -> usize {
-        // A service has its texts and some words.
-        let services = self.services.iter().map(|service| 128 + service.name.len());
-        services.sum::<usize>()
+        self.services.iter().map(memory_of).sum::<usize>()
             + self.kinds.capacity() * size_of::<GroupKind>()
             + self.lists.memory()
             + self.codes.capacity() * size_of::<u16>()

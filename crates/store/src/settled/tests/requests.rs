@@ -1,19 +1,20 @@
 //! Requests and calls come back from their columns as they were, to the minute.
 
 use std::collections::HashSet;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use proptest::prelude::*;
 use roentgen_model::{
     EdgeObservation, Flags, Micros, NodeObservation, ServiceId, Timestamp, TraceGraph, TraceSummary,
 };
 
+use super::super::columns::ColumnData as _;
 use super::super::observed::{Kinds, bit};
 use super::super::{
     FilteredRows, QueriedFile, ScanThreads, SettledBatch, SettledFile, Steps, filtered_graphs,
     merge_settled,
 };
-use super::samples::{Files, batch_of, bytes_of, plain_summary};
+use super::samples::{Files, batch_of, bytes_of, plain_summary, rows_of};
 use crate::{Condition, Logic};
 
 /// Of a request or call: caller, node, whether it is real, first and outlived, flags, minute, length.
@@ -266,4 +267,104 @@ fn a_trace_of_unknown_requests_counts_while_it_runs() {
     // Something of it may begin at any time.
     check(289..=289, &[]);
     check(300..=300, &[2]);
+}
+
+/// A trace whose requests are of services with these numbers.
+fn trace_of(id: u64, second: i64, services: Range<u64>) -> (TraceSummary, TraceGraph) {
+    let summary = plain_summary(id, second);
+    let node = |number: u64| NodeObservation {
+        node: ServiceId::new(&format!("service-{number}"), None, None),
+        is_real: true,
+        is_root: false,
+        start: summary.start,
+        end: Some(summary.end),
+        is_outlived: false,
+        flags: Flags::default(),
+    };
+    let graph = TraceGraph { nodes: services.map(node).collect(), edges: Vec::new() };
+    (summary, graph)
+}
+
+fn rows_of_groups(file: &SettledFile) -> Vec<usize> {
+    file.groups().map(|group| group.group.rows).collect()
+}
+
+#[test]
+fn groups_of_traces_that_call_many_services_are_small_and_copied() {
+    let mut files = Files::new();
+    let mut parts = Vec::new();
+    for (sequence, count, groups) in [(1, 7, [3, 3, 1]), (2, 8, [3, 3, 2])] {
+        // Some 1.6 MB of services each, and no service in two traces.
+        let trace = |id: u64| trace_of(id, id.cast_signed(), id * 10_000..(id + 1) * 10_000);
+        let traces: Vec<_> = (sequence * 10..sequence * 10 + count).map(trace).collect();
+        let file = files.open(&bytes_of(&batch(sequence, &traces)));
+        assert_eq!(rows_of_groups(&file), groups);
+        for group in file.groups() {
+            let memory = group.shapes().unwrap().unwrap().memory();
+            assert!(memory < 8 << 20, "{memory}");
+        }
+        parts.push(file);
+    }
+    let mut bytes = Vec::new();
+    merge_settled(&parts, &mut bytes).unwrap();
+    let merged = files.open(&bytes);
+    let seconds = rows_of(&merged).into_iter().map(|row| row.time.as_micros() / 1_000_000);
+    let copied = [10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25];
+    assert_eq!(seconds.collect::<Vec<_>>(), [&copied[..], &[16, 26, 27]].concat());
+    assert_eq!(rows(&merged), [rows(&parts[0]), rows(&parts[1])].concat());
+}
+
+#[test]
+fn services_that_all_traces_have_count_once() {
+    let mut files = Files::new();
+    let traces: Vec<_> = (0..64).map(|id| trace_of(id, 1, 0..2000)).collect();
+    let file = files.open(&bytes_of(&batch(1, &traces)));
+    assert_eq!(rows_of_groups(&file), [64]);
+}
+
+#[test]
+fn rows_written_anew_keep_their_minutes_and_kinds() {
+    let mut files = Files::new();
+    let (mut parts, mut expect) = (Vec::new(), Vec::new());
+    for sequence in 1..=3_u64 {
+        // Two thousand traces from the first minute to the hundredth, of some services.
+        let trace = |n: u64| {
+            let service = sequence * 100 + n % 50;
+            trace_of(n * 3 + sequence, n.cast_signed() * 3, service..service + 2)
+        };
+        let traces: Vec<_> = (0..2000).map(trace).collect();
+        parts.push(files.open(&bytes_of(&batch(sequence, &traces))));
+        expect.extend(traces.into_iter().map(|(summary, graph)| (summary.id, seen(&graph))));
+    }
+    expect.sort_by_key(|(id, _)| *id);
+    let mut bytes = Vec::new();
+    merge_settled(&parts, &mut bytes).unwrap();
+    let merged = files.open(&bytes);
+    assert_eq!(rows_of_groups(&merged), [4096, 1904]);
+    let minutes: Vec<_> = merged.groups().map(|group| group.minutes()).collect();
+    assert_eq!(minutes, [0..=68, 68..=99]);
+    let expect: Vec<_> = expect.into_iter().map(|(_, row)| Some(row)).collect();
+    assert!(rows(&merged) == expect, "the rows are others");
+}
+
+#[test]
+fn what_waits_to_be_written_anew_is_bounded() {
+    let mut files = Files::new();
+    // Each file is a group that is too small to be copied, of two traces of 100 kB.
+    let parts: Vec<_> = (1..=100_u64)
+        .map(|sequence| {
+            let trace = |second: i64| {
+                let (mut summary, graph) = trace_of(sequence, second, 0..1);
+                summary.http.url = Some("x".repeat(100_000));
+                (summary, graph)
+            };
+            let second = sequence.cast_signed();
+            files.open(&bytes_of(&batch(sequence, &[trace(second), trace(1000 + second)])))
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    merge_settled(&parts, &mut bytes).unwrap();
+    let times: Vec<_> = rows_of(&files.open(&bytes)).iter().map(|row| row.time).collect();
+    let begun_anew: Vec<_> = (1..200).filter(|row| times[*row] < times[row - 1]).collect();
+    assert_eq!((times.len(), begun_anew), (200, vec![168]), "after 16 MiB");
 }
