@@ -32,7 +32,7 @@ pub(crate) use self::spool::SpoolError;
 
 use self::queue::Queue;
 use self::sending::Line;
-use self::spool::Spool;
+use self::spool::{MOST_FILES, Spool};
 use self::spooling::Spooling;
 use crate::batch::Batch;
 use crate::intake::Outlet;
@@ -142,7 +142,7 @@ impl Destinations {
             let spooling = sending.spool.as_ref().map(|settings| {
                 let directory = spool_directory(settings, &setup.name);
                 let share = settings.most_bytes / u64::try_from(number).unwrap_or(1);
-                let spool = Spool::open(directory, share)?;
+                let spool = Spool::open(directory, share, MOST_FILES / number)?;
                 Ok(Arc::new(Spooling::new(spool, sending.memory_share)))
             });
             let line = Arc::new(Line {

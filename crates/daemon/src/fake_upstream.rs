@@ -55,6 +55,8 @@ struct Shared {
     /// The next answers; then `usual`.
     script: Mutex<VecDeque<Reply>>,
     usual: Mutex<Reply>,
+    /// The answer to requests with this body, before all others.
+    disliked: Mutex<Option<(Bytes, Reply)>>,
     connections: AtomicUsize,
     /// Requests at the same time, now and at most.
     at_once: AtomicUsize,
@@ -96,6 +98,7 @@ impl FakeUpstream {
             seen: Mutex::default(),
             script: Mutex::default(),
             usual: Mutex::new(Reply::ok()),
+            disliked: Mutex::default(),
             connections: AtomicUsize::new(0),
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
@@ -119,6 +122,11 @@ impl FakeUpstream {
     /// Answers the next requests so.
     pub(crate) fn script(&self, replies: impl IntoIterator<Item = Reply>) {
         self.shared.script.lock().unwrap().extend(replies);
+    }
+
+    /// Answers requests with this body so, whatever the others get.
+    pub(crate) fn dislike(&self, body: Bytes, reply: Reply) {
+        *self.shared.disliked.lock().unwrap() = Some((body, reply));
     }
 
     /// Answers all requests that are held.
@@ -217,9 +225,12 @@ async fn answer(
     let _one_less = OneLess(&shared.at_once);
     shared.most_at_once.fetch_max(now, Ordering::Relaxed);
     let let_go = shared.let_go.notified();
+    let disliked = shared.disliked.lock().unwrap().clone();
+    let refusal = disliked.filter(|(body, _)| *body == seen.body).map(|(_, reply)| reply);
     shared.seen.lock().unwrap().push(seen);
-    let scripted = shared.script.lock().unwrap().pop_front();
-    let reply = scripted.unwrap_or_else(|| shared.usual.lock().unwrap().clone());
+    let scripted = || shared.script.lock().unwrap().pop_front();
+    let usual = || shared.usual.lock().unwrap().clone();
+    let reply = refusal.or_else(scripted).unwrap_or_else(usual);
     shared.changed.notify_waiters();
     let reply = match reply {
         Reply::Held => {

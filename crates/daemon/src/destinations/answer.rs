@@ -110,11 +110,6 @@ impl Failure {
         format!("operation error XRay: PutTraceSegments, {exceeded}{}", self.text)
     }
 
-    /// Whether somebody else than the service answered.
-    pub(super) fn is_foreign(&self) -> bool {
-        self.is_foreign
-    }
-
     /// The text without operation and attempts.
     pub(super) fn text(&self) -> &str {
         &self.text
@@ -223,9 +218,9 @@ fn then(answer: &Answer, code: Option<&str>, now: SystemTime) -> Option<Then> {
         return Some(Then::TryAgain(retry_after(&answer.headers, now)));
     }
     match status {
-        StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(Then::KeepForLater),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(Then::KeepForLater),
+        // Without a code it is the page of a firewall, which may dislike just this body.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => code.map(|_| Then::KeepForLater),
         // Whoever says so will say it of these bytes tomorrow.
         StatusCode::PAYLOAD_TOO_LARGE => Some(Then::GiveUp),
         // The service names a code with every error; all that redirects is something else.
@@ -420,7 +415,11 @@ mod tests {
         check(200, &[], "[]", again, true);
         check(405, &[], "", again, true);
         check(413, &[], "<html>413 Request Entity Too Large</html>", Then::GiveUp, false);
-        check(403, &[], "<html>403 Forbidden</html>", Then::KeepForLater, false);
+        for status in [401, 403] {
+            check(status, &[], "<html>Forbidden</html>", again, true);
+            check(status, &of_x_ray, "", Then::KeepForLater, false);
+        }
+        check(407, &[], "<html>Log in</html>", Then::KeepForLater, false);
         check(500, &[], "<html>500</html>", again, false);
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Queue {
     most_in_flight_bytes: usize,
     /// In a row.
     failures: u32,
+    /// Whether the last attempt for a batch of the queue was answered.
+    takes_new: bool,
     /// When a destination that is failing may be tried again.
     probe_at: Option<Instant>,
     /// When the destination wants to hear of us again, by its `Retry-After`.
@@ -96,6 +98,7 @@ impl Queue {
             in_flight_bytes: 0,
             most_in_flight_bytes,
             failures: 0,
+            takes_new: false,
             probe_at: None,
             quiet_until: None,
             closing: false,
@@ -216,8 +219,14 @@ impl Queue {
         turn
     }
 
-    /// The destination answered an attempt; gives whether it was failing before.
+    /// The destination answered the attempt for a batch; gives whether it was failing before.
     pub(super) fn answered(&mut self) -> bool {
+        self.takes_new = true;
+        self.old_answered()
+    }
+
+    /// The same of an attempt for what is older than the queue: a file of the spool.
+    pub(super) fn old_answered(&mut self) -> bool {
         let was_failing = self.is_failing();
         self.in_flight = self.in_flight.saturating_sub(1);
         self.failures = 0;
@@ -225,9 +234,35 @@ impl Queue {
         was_failing
     }
 
-    /// An attempt failed; gives whether the destination counts as failing since then. `backoff`
-    /// gives the wait after so many failures, `retry_after` is what the destination asked for.
+    /// The attempt for a batch failed; gives whether the destination counts as failing since then.
+    /// `backoff` gives the wait after so many failures, `retry_after` is what the destination asked
+    /// for.
     pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        retry_after: Option<Duration>,
+        backoff: impl Fn(u32) -> Duration,
+    ) -> bool {
+        self.takes_new = false;
+        self.note_failure(now, retry_after, backoff)
+    }
+
+    /// The same of an attempt for a file of the spool. A destination that takes new batches does not
+    /// fail: it dislikes the file, and what is new does not wait for that.
+    pub(super) fn old_failed(
+        &mut self,
+        now: Instant,
+        retry_after: Option<Duration>,
+        backoff: impl Fn(u32) -> Duration,
+    ) -> bool {
+        if self.takes_new {
+            self.give_up_attempt();
+            return false;
+        }
+        self.note_failure(now, retry_after, backoff)
+    }
+
+    fn note_failure(
         &mut self,
         now: Instant,
         retry_after: Option<Duration>,
@@ -360,6 +395,28 @@ mod tests {
         assert!(queue.answered());
         assert!(sent(&mut queue, later).is_some() && sent(&mut queue, later).is_some());
         assert!(sent(&mut queue, later).is_some(), "no bound any more");
+    }
+
+    #[tokio::test]
+    async fn files_that_fail_delay_no_batches_that_are_taken() {
+        let (now, mut queue) = (Instant::now(), Queue::new(usize::MAX));
+        let pause = Some(Duration::from_secs(7));
+        let file_fails = |queue: &mut Queue| {
+            assert_eq!(queue.begin(now), Turn::Now);
+            queue.old_failed(now, pause, second)
+        };
+        queue.push(batch("a"));
+        assert!(sent(&mut queue, now).is_some());
+        queue.answered();
+        for _ in 0..5 * FAILING_AFTER {
+            assert!(!file_fails(&mut queue));
+        }
+        queue.push(batch("b"));
+        assert!(sent(&mut queue, now).is_some());
+        assert!(!queue.failed(now, None, second));
+        // Now it may be the destination.
+        file_fails(&mut queue);
+        assert_eq!(queue.begin(now), Turn::At(now + Duration::from_secs(7)));
     }
 
     #[tokio::test]

@@ -125,7 +125,7 @@ impl Line {
     }
 
     /// Whether an attempt may be made that is for no batch of the queue; then it has begun and must
-    /// end with [`Line::answered`], [`Line::failed`] or [`Line::release`].
+    /// end with [`Line::old_answered`], [`Line::old_failed`] or [`Line::release`].
     pub(super) fn begin(&self) -> Turn {
         self.lock().begin(Instant::now())
     }
@@ -136,9 +136,19 @@ impl Line {
         self.wake_others();
     }
 
-    /// The destination answered an attempt.
-    pub(super) fn answered(&self) {
+    /// The destination answered the attempt for a batch.
+    fn answered(&self) {
         let was_failing = self.lock().answered();
+        self.after_answer(was_failing);
+    }
+
+    /// The destination answered the attempt for a file of the spool.
+    pub(super) fn old_answered(&self) {
+        let was_failing = self.lock().old_answered();
+        self.after_answer(was_failing);
+    }
+
+    fn after_answer(&self, was_failing: bool) {
         if was_failing {
             tracing::info!("Destination {} answers again", self.name);
             self.changed.notify_waiters();
@@ -149,10 +159,21 @@ impl Line {
         self.wake_others();
     }
 
-    /// An attempt failed that may succeed later.
-    pub(super) fn failed(&self, retry_after: Option<Duration>, reason: &str) {
+    /// An attempt for a batch failed that may succeed later.
+    fn failed(&self, retry_after: Option<Duration>, reason: &str) {
         let (now, retry) = (Instant::now(), &self.retry);
         let begins = self.lock().failed(now, retry_after, |failures| backoff(retry, failures));
+        self.after_failure(begins, reason);
+    }
+
+    /// The same of an attempt for a file of the spool.
+    pub(super) fn old_failed(&self, retry_after: Option<Duration>, reason: &str) {
+        let (now, retry) = (Instant::now(), &self.retry);
+        let begins = self.lock().old_failed(now, retry_after, |failures| backoff(retry, failures));
+        self.after_failure(begins, reason);
+    }
+
+    fn after_failure(&self, begins: bool, reason: &str) {
         if begins {
             tracing::warn!(
                 "Destination {} is failing, batches wait until it answers: {reason}",

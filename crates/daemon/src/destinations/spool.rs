@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::batch::Batch;
 
@@ -26,6 +27,20 @@ const NUMBER_DIGITS: usize = 16;
 /// Digits of the hash in a file's name: 64 bits tell every accident apart.
 const HASH_DIGITS: usize = 16;
 
+/// Disks give out space in blocks: 4 KiB with every usual file system of Linux.
+const BLOCK_BYTES: u64 = 4 << 10;
+
+/// What a file takes besides its content: an inode (256 bytes with ext4, 512 with XFS) and its names
+/// in the directory.
+const ENTRY_BYTES: u64 = 640;
+
+/// Most files of all destinations together. What is kept in memory about each has 64 bytes, so this
+/// bounds it to 4 MiB; at a batch a second it is 18 hours.
+pub(super) const MOST_FILES: usize = 65_536;
+
+/// Files that are open at the same time while they are made durable together.
+const MOST_TOGETHER: usize = 16;
+
 /// Files of damaged batches that are kept. More of them show nothing new.
 const MOST_DAMAGED: usize = 16;
 
@@ -34,6 +49,7 @@ const MOST_DAMAGED: usize = 16;
 pub(super) struct Spool {
     directory: PathBuf,
     most_bytes: u64,
+    most_files: usize,
     state: Mutex<State>,
     /// Locked as long as it is open.
     _lock: File,
@@ -43,7 +59,7 @@ pub(super) struct Spool {
 struct State {
     /// The oldest first.
     files: VecDeque<Stored>,
-    /// Of all files, those taken out to be sent included.
+    /// On disk, of all files, those taken out to be sent and those being written included.
     bytes: u64,
     next_number: u64,
     /// The oldest first.
@@ -57,9 +73,23 @@ struct State {
 /// A file of the spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
-    pub(super) name: String,
+    number: u64,
     pub(super) documents: usize,
-    pub(super) bytes: u64,
+    /// The beginning of the SHA-256 of its content.
+    hash: u64,
+    /// On disk.
+    bytes: u64,
+    /// How often this process tried to send it in vain.
+    pub(super) attempts: u32,
+    /// When it may be tried again.
+    not_before: Option<Instant>,
+}
+
+/// A file that has no proper name yet.
+#[derive(Debug)]
+struct Unfinished {
+    stored: Stored,
+    file: File,
 }
 
 /// What [`Spool::put`] did.
@@ -96,7 +126,11 @@ pub(super) enum ReadError {
 impl Spool {
     /// Opens a directory, and makes it if there is none. What an earlier process left is there
     /// again.
-    pub(super) fn open(directory: PathBuf, most_bytes: u64) -> Result<Self, SpoolError> {
+    pub(super) fn open(
+        directory: PathBuf,
+        most_bytes: u64,
+        most_files: usize,
+    ) -> Result<Self, SpoolError> {
         let failed = |error| SpoolError::Directory { directory: directory.clone(), error };
         // Documents may hold what only the daemon's user should read.
         let mut builder = DirBuilder::new();
@@ -110,34 +144,68 @@ impl Spool {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let state = State::read(&directory).map_err(failed)?;
-        Ok(Self { directory, most_bytes, state: Mutex::new(state), _lock: lock })
+        Ok(Self { directory, most_bytes, most_files, state: Mutex::new(state), _lock: lock })
     }
 
-    /// Writes batches; the oldest files give way to them.
+    /// Writes batches; the oldest files give way to them. All are written before the first is made
+    /// durable, so that the disk can do it in one go, as far as they may be open at the same time.
     pub(super) fn put(&self, batches: &[Arc<Batch>]) -> Put {
         let mut put = Put::default();
+        let mut unfinished = Vec::with_capacity(batches.len().min(MOST_TOGETHER));
+        let mut unfinished_bytes = 0;
         for batch in batches {
-            let documents = batch.document_count();
-            let bytes = u64::try_from(batch.body().len()).unwrap_or(u64::MAX);
+            let (documents, bytes) = (batch.document_count(), bytes_on_disk(batch.body().len()));
             if bytes > self.most_bytes {
                 self.lock().dropped += documents;
                 continue;
             }
-            let written = self.make_room(bytes).and_then(|()| self.write(batch, bytes));
-            match written {
-                Ok(()) => put.documents += documents,
+            // Only what is finished can give way.
+            let most_together = MOST_TOGETHER.min(self.most_files);
+            if unfinished.len() >= most_together || unfinished_bytes + bytes > self.most_bytes {
+                self.finish(&mut unfinished, &mut put);
+                unfinished_bytes = 0;
+            }
+            match self.make_room(bytes, unfinished.len()).and_then(|()| self.write(batch, bytes)) {
+                Ok(one) => {
+                    unfinished_bytes += bytes;
+                    unfinished.push(one);
+                }
                 Err(error) => {
                     put.failed += documents;
                     put.error = Some(error);
                 }
             }
         }
+        self.finish(&mut unfinished, &mut put);
         // The new names must last, too. When this fails the files are there all the same, unless
         // the machine stops just now.
         if let Err(error) = File::open(&self.directory).and_then(|directory| directory.sync_all()) {
             put.error = Some(error);
         }
         put
+    }
+
+    /// Makes files durable and gives them their names.
+    fn finish(&self, unfinished: &mut Vec<Unfinished>, put: &mut Put) {
+        let synced: Vec<(Stored, io::Result<()>)> = unfinished
+            .drain(..)
+            .map(|Unfinished { stored, file }| (stored, file.sync_all()))
+            .collect();
+        for (stored, synced) in synced {
+            let (temporary, path) = (self.temporary(&stored), self.path(&stored));
+            match synced.and_then(|()| fs::rename(&temporary, path)) {
+                Ok(()) => {
+                    put.documents += stored.documents;
+                    self.lock().files.push_back(stored);
+                }
+                Err(error) => {
+                    let _ = fs::remove_file(&temporary); // Then there is room for another one.
+                    self.forget(&stored);
+                    put.failed += stored.documents;
+                    put.error = Some(error);
+                }
+            }
+        }
     }
 
     /// Documents that had to go since the last time: those of the oldest files, and of batches larger
@@ -151,10 +219,35 @@ impl Spool {
         self.lock().is_abandoned = true;
     }
 
-    /// Takes out the oldest file: it is not dropped meanwhile. Must be followed by
-    /// [`Spool::remove`], [`Spool::put_back`], [`Spool::put_last`] or [`Spool::set_aside`].
-    pub(super) fn take_oldest(&self) -> Option<Stored> {
-        self.lock().files.pop_front()
+    /// When there is a file to be tried, nothing when there is no file.
+    pub(super) fn due_at(&self, now: Instant) -> Option<Instant> {
+        let state = self.lock();
+        let mut earliest = None;
+        for stored in &state.files {
+            let due = stored.not_before.filter(|time| now < *time);
+            let Some(time) = due else { return Some(now) };
+            earliest = Some(earliest.map_or(time, |earliest: Instant| earliest.min(time)));
+        }
+        earliest
+    }
+
+    /// Takes out a file that may be tried: it is not dropped meanwhile. Of those that failed least it
+    /// is the oldest, so none keeps the others from being sent. Must be followed by
+    /// [`Spool::remove`], [`Spool::forget`], [`Spool::put_back`] or [`Spool::set_aside`].
+    pub(super) fn take_due(&self, now: Instant) -> Option<Stored> {
+        let mut state = self.lock();
+        let mut best: Option<(usize, u32)> = None;
+        for (position, stored) in state.files.iter().enumerate() {
+            let is_due = stored.not_before.is_none_or(|time| time <= now);
+            if is_due && best.is_none_or(|(_, attempts)| stored.attempts < attempts) {
+                best = Some((position, stored.attempts));
+                if stored.attempts == 0 {
+                    break;
+                }
+            }
+        }
+        let (position, _) = best?;
+        state.files.remove(position)
     }
 
     /// Whether there is something to send.
@@ -162,7 +255,7 @@ impl Spool {
         self.lock().files.is_empty()
     }
 
-    /// Of all files that can be sent.
+    /// On disk, of all files that can be sent.
     pub(super) fn bytes(&self) -> u64 {
         self.lock().bytes
     }
@@ -177,10 +270,11 @@ impl Spool {
     }
 
     pub(super) fn read(&self, stored: &Stored) -> Result<Batch, ReadError> {
-        let content = fs::read(self.directory.join(&stored.name))?;
-        let hash = hash_digits(&Sha256::digest(&content).into());
-        if !stored.name.ends_with(&format!("-{hash}.json")) {
-            return Err(ReadError::Damaged(format!("its SHA-256 begins with {hash}")));
+        let content = fs::read(self.path(stored))?;
+        let hash = beginning(&Sha256::digest(&content).into());
+        if hash != stored.hash {
+            let hash = format!("its SHA-256 begins with {hash:0HASH_DIGITS$x}");
+            return Err(ReadError::Damaged(hash));
         }
         let batch = Batch::from_body(Bytes::from(content));
         batch.map_err(|fault| ReadError::Damaged(fault.to_string()))
@@ -189,7 +283,7 @@ impl Spool {
     /// Deletes a file that was taken out.
     pub(super) fn remove(&self, stored: &Stored) -> io::Result<()> {
         self.forget(stored);
-        fs::remove_file(self.directory.join(&stored.name))
+        fs::remove_file(self.path(stored))
     }
 
     /// A file that was taken out is not there any more.
@@ -198,20 +292,20 @@ impl Spool {
         state.bytes = state.bytes.saturating_sub(stored.bytes);
     }
 
-    /// A file that was taken out waits again.
-    pub(super) fn put_back(&self, stored: Stored) {
-        self.lock().files.push_front(stored);
-    }
-
-    /// A file that was taken out waits again, behind all others.
-    pub(super) fn put_last(&self, stored: Stored) {
-        self.lock().files.push_back(stored);
+    /// A file that was taken out waits again, in its place by age. It failed when there is a time for
+    /// the next attempt.
+    pub(super) fn put_back(&self, mut stored: Stored, not_before: Option<Instant>) {
+        stored.attempts = stored.attempts.saturating_add(u32::from(not_before.is_some()));
+        stored.not_before = not_before;
+        let mut state = self.lock();
+        let place = state.files.partition_point(|other| other.number < stored.number);
+        state.files.insert(place, stored);
     }
 
     /// Renames a file that was taken out so that it is not sent again; gives its new path.
     pub(super) fn set_aside(&self, stored: &Stored) -> io::Result<PathBuf> {
-        let path = self.directory.join(&stored.name);
-        let damaged = self.directory.join(format!("{}.damaged", stored.name));
+        let path = self.path(stored);
+        let damaged = self.directory.join(format!("{}.damaged", stored.name()));
         self.forget(stored);
         fs::rename(path, &damaged)?;
         let mut state = self.lock();
@@ -225,14 +319,16 @@ impl Spool {
         Ok(damaged)
     }
 
-    /// Deletes the oldest files until so many bytes have room.
-    fn make_room(&self, bytes: u64) -> io::Result<()> {
+    /// Deletes the oldest files until one more, of so many bytes, has room beside those `unfinished`.
+    fn make_room(&self, bytes: u64, unfinished: usize) -> io::Result<()> {
         let mut dropped = Vec::new();
         let mut state = self.lock();
         if state.is_abandoned {
             return Err(io::Error::other("the daemon has ended"));
         }
-        while state.bytes.saturating_add(bytes) > self.most_bytes {
+        while state.bytes.saturating_add(bytes) > self.most_bytes
+            || state.files.len() + unfinished >= self.most_files
+        {
             let Some(oldest) = state.files.pop_front() else { break };
             state.bytes = state.bytes.saturating_sub(oldest.bytes);
             state.dropped += oldest.documents;
@@ -242,39 +338,40 @@ impl Spool {
         drop(state);
         for oldest in &dropped {
             // One that cannot be deleted is found again by the next process.
-            let _ = fs::remove_file(self.directory.join(&oldest.name));
+            let _ = fs::remove_file(self.path(oldest));
         }
         Ok(())
     }
 
-    fn write(&self, batch: &Batch, bytes: u64) -> io::Result<()> {
-        let documents = batch.document_count();
+    fn write(&self, batch: &Batch, bytes: u64) -> io::Result<Unfinished> {
         let number = {
             let mut state = self.lock();
+            state.bytes += bytes;
             state.next_number += 1;
             state.next_number - 1
         };
-        let hash = hash_digits(&batch.sha256());
-        let name = format!("{number:0NUMBER_DIGITS$}-{documents}-{hash}.json");
-        let temporary = self.directory.join(format!("{name}.tmp"));
-        let written = self.write_durably(&temporary, &batch.body());
-        if let Err(error) =
-            written.and_then(|()| fs::rename(&temporary, self.directory.join(&name)))
-        {
-            let _ = fs::remove_file(&temporary); // There may be none.
-            return Err(error);
+        let (documents, hash) = (batch.document_count(), beginning(&batch.sha256()));
+        let stored = Stored { number, documents, hash, bytes, attempts: 0, not_before: None };
+        let temporary = self.temporary(&stored);
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create_new(true).mode(0o600).open(&temporary);
+        let written = opened.and_then(|mut file| file.write_all(&batch.body()).map(|()| file));
+        match written {
+            Ok(file) => Ok(Unfinished { stored, file }),
+            Err(error) => {
+                let _ = fs::remove_file(&temporary); // There may be none.
+                self.forget(&stored);
+                Err(error)
+            }
         }
-        let mut state = self.lock();
-        state.bytes += bytes;
-        state.files.push_back(Stored { name, documents, bytes });
-        Ok(())
     }
 
-    fn write_durably(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(content)?;
-        file.sync_all()
+    fn path(&self, stored: &Stored) -> PathBuf {
+        self.directory.join(stored.name())
+    }
+
+    fn temporary(&self, stored: &Stored) -> PathBuf {
+        self.directory.join(format!("{}.tmp", stored.name()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -298,32 +395,47 @@ impl State {
                 fs::remove_file(entry.path())?;
             } else if name.ends_with(".json.damaged") {
                 state.damaged.push_back(entry.path());
-            } else if let Some(documents) = documents_of(&name) {
-                let bytes = entry.metadata()?.len();
-                state.bytes += bytes;
-                numbered.push(Stored { name, documents, bytes });
+            } else if let Some(mut stored) = Stored::named(&name) {
+                let length = usize::try_from(entry.metadata()?.len()).unwrap_or(usize::MAX);
+                stored.bytes = bytes_on_disk(length);
+                state.bytes += stored.bytes;
+                numbered.push(stored);
             }
         }
-        numbered.sort_by(|one, other| one.name.cmp(&other.name));
+        numbered.sort_unstable_by_key(|stored| stored.number);
         state.files = numbered.into();
         state.damaged.make_contiguous().sort();
         Ok(state)
     }
 }
 
-/// How many documents a file of this name holds; nothing if it is none of ours.
-fn documents_of(name: &str) -> Option<usize> {
-    let mut parts = name.strip_suffix(".json")?.split('-');
-    let (number, documents, hash) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_ours = parts.next().is_none()
-        && number.len() == NUMBER_DIGITS
-        && number.parse::<u64>().is_ok()
-        && hash.len() == HASH_DIGITS;
-    is_ours.then(|| documents.parse().ok()).flatten()
+impl Stored {
+    pub(super) fn name(&self) -> String {
+        let Self { number, documents, hash, .. } = self;
+        format!("{number:0NUMBER_DIGITS$}-{documents}-{hash:0HASH_DIGITS$x}.json")
+    }
+
+    /// The file of this name; nothing if it is none of ours.
+    fn named(name: &str) -> Option<Self> {
+        let mut parts = name.strip_suffix(".json")?.split('-');
+        let (number, documents, hash) = (parts.next()?, parts.next()?, parts.next()?);
+        let (number, documents) = (number.parse().ok()?, documents.parse().ok()?);
+        let hash = u64::from_str_radix(hash, 16).ok()?;
+        let stored = Self { number, documents, hash, bytes: 0, attempts: 0, not_before: None };
+        (stored.name() == name).then_some(stored)
+    }
 }
 
-fn hash_digits(sha256: &[u8; 32]) -> String {
-    sha256.iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+/// What a file with so much content takes of the disk.
+fn bytes_on_disk(length: usize) -> u64 {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    length.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES).saturating_add(ENTRY_BYTES)
+}
+
+/// The part of a hash that is in a file's name.
+fn beginning(sha256: &[u8; 32]) -> u64 {
+    let first = sha256.first_chunk().copied();
+    u64::from_be_bytes(first.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -335,11 +447,15 @@ mod tests {
     }
 
     fn names(spool: &Spool) -> Vec<String> {
-        spool.lock().files.iter().map(|stored| stored.name.clone()).collect()
+        spool.lock().files.iter().map(Stored::name).collect()
     }
 
     fn open(directory: &tempfile::TempDir, most_bytes: u64) -> Spool {
-        Spool::open(directory.path().join("aws"), most_bytes).unwrap()
+        Spool::open(directory.path().join("aws"), most_bytes, MOST_FILES).unwrap()
+    }
+
+    fn take(spool: &Spool) -> Option<Stored> {
+        spool.take_due(Instant::now())
     }
 
     #[test]
@@ -353,16 +469,16 @@ mod tests {
 
         let spool = open(&directory, 1 << 20);
         assert_eq!((spool.documents(), names(&spool).len()), (4, 2));
-        let one = spool.take_oldest().unwrap();
+        let one = take(&spool).unwrap();
         assert_eq!(spool.read(&one).unwrap().body(), batch("one").body());
-        spool.put_back(one);
-        let one = spool.take_oldest().unwrap();
+        spool.put_back(one, None);
+        let one = take(&spool).unwrap();
         spool.remove(&one).unwrap();
         spool.put(&[batch("three")]);
         drop(spool);
 
         let spool = open(&directory, 1 << 20);
-        let contents = std::iter::from_fn(|| spool.take_oldest())
+        let contents = std::iter::from_fn(|| take(&spool))
             .map(|stored| spool.read(&stored).unwrap().documents().next().unwrap().into_owned());
         assert_eq!(contents.collect::<Vec<_>>(), ["two", "three"]);
     }
@@ -370,22 +486,83 @@ mod tests {
     #[test]
     fn the_oldest_file_gives_way() {
         let directory = tempfile::tempdir().unwrap();
-        let bytes = u64::try_from(batch("one").body().len()).unwrap();
+        let bytes = bytes_on_disk(batch("one").body().len());
         let spool = open(&directory, 2 * bytes + 1);
         spool.put(&[batch("one"), batch("two")]);
         assert_eq!(spool.take_dropped(), 0);
         spool.put(&[batch("six")]);
         assert_eq!(spool.take_dropped(), 2);
         assert_eq!(spool.bytes(), 2 * bytes);
-        let oldest = spool.take_oldest().unwrap();
+        let oldest = take(&spool).unwrap();
         assert_eq!(spool.read(&oldest).unwrap().documents().next().unwrap(), "two");
         // One that is being sent stays.
         spool.put(&[batch("ten")]);
         assert_eq!(spool.take_dropped(), 2);
         assert!(spool.read(&oldest).is_ok());
-        let too_large = Arc::new(Batch::of(&["x".repeat(1_000).as_str()]));
+        let too_large = Arc::new(Batch::of(&["x".repeat(12_000).as_str()]));
         spool.put(&[too_large]);
         assert_eq!(spool.take_dropped(), 1);
+    }
+
+    #[test]
+    fn what_small_files_take_of_disk_and_memory_is_bounded() {
+        assert_eq!(bytes_on_disk(0), ENTRY_BYTES);
+        assert_eq!(bytes_on_disk(340), BLOCK_BYTES + ENTRY_BYTES);
+        assert_eq!(bytes_on_disk(4_097), 2 * BLOCK_BYTES + ENTRY_BYTES);
+        assert!(size_of::<Stored>() <= 64);
+        // As many as 64 KiB hold, though their contents have 3 KiB together.
+        let directory = tempfile::tempdir().unwrap();
+        let spool = open(&directory, 64 << 10);
+        for number in 0..40 {
+            spool.put(&[batch(&number.to_string())]);
+        }
+        assert_eq!((names(&spool).len(), spool.take_dropped()), (13, 2 * 27));
+        assert!(spool.bytes() <= 64 << 10);
+        drop(spool);
+        // The number is bounded, too.
+        let spool = Spool::open(directory.path().join("aws"), 1 << 30, 5).unwrap();
+        let batches: Vec<_> = (40..60).map(|number| batch(&number.to_string())).collect();
+        assert_eq!(spool.put(&batches).documents, 40);
+        assert_eq!((names(&spool).len(), spool.take_dropped()), (5, 2 * (13 + 15)));
+        assert_eq!(fs::read_dir(spool.directory()).unwrap().count(), 5 + 1);
+        assert_eq!(spool.bytes(), 5 * bytes_on_disk(batch("59").body().len()));
+    }
+
+    #[test]
+    fn batches_that_come_together_are_all_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = open(&directory, 1 << 20);
+        let batches: Vec<_> = (0..3 * MOST_TOGETHER + 1).map(|n| batch(&n.to_string())).collect();
+        let put = spool.put(&batches);
+        assert_eq!((put.documents, put.failed), (2 * batches.len(), 0));
+        drop(spool);
+        let spool = open(&directory, 1 << 20);
+        for batch in &batches {
+            let stored = take(&spool).unwrap();
+            assert_eq!(spool.read(&stored).unwrap().body(), batch.body());
+        }
+        assert!(spool.is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_lets_the_others_pass_and_keeps_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = open(&directory, 1 << 20);
+        assert_eq!(spool.due_at(Instant::now()), None);
+        spool.put(&[batch("one"), batch("two")]);
+        let (now, second) = (Instant::now(), std::time::Duration::from_secs(1));
+        assert_eq!(spool.due_at(now), Some(now));
+        let one = spool.take_due(now).unwrap();
+        spool.put_back(one.clone(), Some(now + second));
+        let two = spool.take_due(now).unwrap();
+        assert!(two.number > one.number);
+        spool.put_back(two.clone(), Some(now + 2 * second));
+        assert_eq!((spool.due_at(now), spool.take_due(now)), (Some(now + second), None));
+        assert!(names(&spool)[0] < names(&spool)[1]);
+        // Both are due; the one that failed more often waits for the other, though it is older.
+        let one = spool.take_due(now + second).unwrap();
+        spool.put_back(one, Some(now + second));
+        assert_eq!(spool.take_due(now + 2 * second).unwrap().number, two.number);
     }
 
     #[test]
@@ -395,7 +572,7 @@ mod tests {
         spool.put(&[batch("one")]);
         let path = spool.directory().join(&names(&spool)[0]);
         fs::write(&path, "{\"TraceSegmentDocuments\":[\"on").unwrap();
-        let stored = spool.take_oldest().unwrap();
+        let stored = take(&spool).unwrap();
         assert!(matches!(spool.read(&stored), Err(ReadError::Damaged(_))));
         let aside = spool.set_aside(&stored).unwrap();
         assert!(aside.exists() && !path.exists());
@@ -424,7 +601,7 @@ mod tests {
     fn two_daemons_cannot_share_it() {
         let directory = tempfile::tempdir().unwrap();
         let _first = open(&directory, 1 << 20);
-        let second = Spool::open(directory.path().join("aws"), 1 << 20);
+        let second = Spool::open(directory.path().join("aws"), 1 << 20, MOST_FILES);
         assert!(matches!(second, Err(SpoolError::InUse { .. })), "{second:?}");
     }
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::answer::{Then, Verdict};
 use super::queue::{Turn, Waiting};
+use super::retry::backoff;
 use super::sending::Line;
 use super::spool::{Put, ReadError, Spool, Stored};
 use crate::batch::Batch;
@@ -179,51 +181,59 @@ async fn on_disk<T: Send + 'static>(
     }
 }
 
-/// Sends files, the oldest first, whenever the destination answers, until the process ends.
+/// Sends files, the oldest first, whenever the destination answers, until the process ends. One that
+/// fails waits like a batch that fails, and the next one has its turn; the more of them fail in a row,
+/// the longer is the pause before the next one, whichever it is.
 pub(super) async fn replay(line: Arc<Line>, spooling: Arc<Spooling>) {
     tokio::select! {
         () = line.upstream.endpoint_known() => {}
         () = line.closed.cancelled() => return,
     }
+    let mut failures = 0;
+    let mut pause_until = None;
     while !line.is_closing() {
-        let turn = match spooling.spool.is_empty() {
-            true => None,
-            false => Some(line.begin()),
+        let now = Instant::now();
+        let next = match spooling.spool.due_at(now).max(pause_until) {
+            _ if spooling.spool.is_empty() => None,
+            Some(time) if now < time => Some(time),
+            _ => match line.begin() {
+                Turn::Now => {
+                    let Some(stored) = spooling.spool.take_due(now) else {
+                        line.release();
+                        continue;
+                    };
+                    let pause = replay_file(&line, &spooling, stored).await;
+                    failures = if pause.is_some() { failures + 1 } else { 0 };
+                    pause_until = pause
+                        .map(|least| Instant::now() + backoff(&line.retry, failures).max(least));
+                    continue;
+                }
+                Turn::At(time) => Some(time),
+                Turn::Later => Some(now + LOOK_AGAIN),
+            },
         };
-        let pause = match turn {
-            Some(Turn::Now) => {
-                match spooling.spool.take_oldest() {
-                    Some(stored) => replay_file(&line, &spooling, stored).await,
-                    None => line.release(),
-                }
-                continue;
-            }
-            Some(Turn::At(time)) => tokio::time::sleep_until(time),
-            Some(Turn::Later) => tokio::time::sleep(LOOK_AGAIN),
-            None => {
-                tokio::select! {
-                    () = spooling.stored.notified() => {}
-                    () = line.closed.cancelled() => {}
-                }
-                continue;
+        let due = async {
+            match next {
+                Some(time) => tokio::time::sleep_until(time).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = pause => {}
+            () = due => {}
             () = spooling.stored.notified() => {}
             () = line.closed.cancelled() => {}
         }
     }
 }
 
-/// One attempt with one file; the attempt counts as begun.
-async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
+/// One attempt with one file; the attempt counts as begun. Gives the least pause before the next one
+/// when the file did not go through.
+async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) -> Option<Duration> {
     let batch = match read(line, spooling, &stored).await {
         Ok(batch) => batch,
         Err(fault) => {
             line.release();
-            unreadable(line, spooling, stored, &fault).await;
-            return;
+            return unreadable(line, spooling, stored, &fault).await;
         }
     };
     let mut waiting = Waiting::new(Arc::new(batch));
@@ -232,38 +242,35 @@ async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
         verdict = line.attempt(&mut waiting, 1) => verdict,
         () = line.ended.cancelled() => {
             line.release();
-            spooling.spool.put_back(stored);
-            return;
+            spooling.spool.put_back(stored, None);
+            return None;
         }
     };
     let documents = waiting.batch.document_count();
     match verdict {
         Verdict::Taken(refused) => {
-            line.answered();
+            line.old_answered();
             line.tally.replayed.add(count(documents));
             line.say_taken(&waiting, &refused, Some("spool"));
             delete(line, spooling, stored).await;
+            None
         }
         Verdict::Failed(failure) => match failure.then {
             Then::TryAgain(retry_after) => {
-                match failure.is_foreign() {
-                    // Maybe a firewall that dislikes just this one: the next may come through.
-                    true => spooling.spool.put_last(stored),
-                    false => spooling.spool.put_back(stored),
-                }
-                line.failed(retry_after, failure.text());
+                let least = retry_after.unwrap_or_default();
+                let wait = backoff(&line.retry, stored.attempts + 1).max(least);
+                spooling.spool.put_back(stored, Some(Instant::now() + wait));
+                line.old_failed(retry_after, failure.text());
+                Some(least)
             }
             Then::KeepForLater => {
-                // It answers, but not to us; the next file would fare no better.
-                spooling.spool.put_back(stored);
+                // It answers, but not to us; the next file would hardly fare better.
+                spooling.spool.put_back(stored, Some(Instant::now() + LOOK_AGAIN));
                 line.release();
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK_AGAIN) => {}
-                    () = line.closed.cancelled() => {}
-                }
+                Some(LOOK_AGAIN)
             }
             Then::GiveUp => {
-                line.answered();
+                line.old_answered();
                 line.tally.lost.send_failed.add(count(documents));
                 let described = failure.describe(1);
                 tracing::error!(
@@ -272,30 +279,37 @@ async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) {
                     "Sending segment batch failed with: {described}"
                 );
                 delete(line, spooling, stored).await;
+                None
             }
         },
     }
 }
 
 /// What becomes of a file that cannot be read. Only one that is damaged is given up: an error of the
-/// system says nothing about the file.
-async fn unreadable(line: &Line, spooling: &Spooling, stored: Stored, fault: &ReadError) {
+/// system says nothing about the file. Gives the least pause before the next one then.
+async fn unreadable(
+    line: &Line,
+    spooling: &Spooling,
+    stored: Stored,
+    fault: &ReadError,
+) -> Option<Duration> {
     match fault {
-        ReadError::Damaged(_) => set_aside(line, spooling, stored, fault).await,
+        ReadError::Damaged(_) => {
+            set_aside(line, spooling, stored, fault).await;
+            None
+        }
         ReadError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
             // Somebody has sent it by hand, or does not want it.
             spooling.spool.forget(&stored);
             line.show_spool(spooling);
-            tracing::warn!(destination = line.shown(), "{} is gone from the spool", stored.name);
+            tracing::warn!(destination = line.shown(), "{} is gone from the spool", stored.name());
+            None
         }
         ReadError::Io(error) => {
-            let name = stored.name.clone();
-            spooling.spool.put_back(stored);
+            let name = stored.name();
             tracing::warn!(destination = line.shown(), "read {name} of the spool: {error}");
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-                () = line.closed.cancelled() => {}
-            }
+            spooling.spool.put_back(stored, Some(Instant::now() + LOOK_AGAIN));
+            Some(Duration::ZERO)
         }
     }
 }
@@ -306,7 +320,7 @@ async fn read(line: &Line, spooling: &Spooling, stored: &Stored) -> Result<Batch
 }
 
 async fn delete(line: &Line, spooling: &Spooling, stored: Stored) {
-    let (spool, name) = (Arc::clone(&spooling.spool), stored.name.clone());
+    let (spool, name) = (Arc::clone(&spooling.spool), stored.name());
     let removed = on_disk(line, move || spool.remove(&stored)).await;
     line.show_spool(spooling);
     if let Err(error) = removed.flatten() {
@@ -319,7 +333,7 @@ async fn delete(line: &Line, spooling: &Spooling, stored: Stored) {
 
 async fn set_aside(line: &Line, spooling: &Spooling, stored: Stored, fault: &ReadError) {
     let documents = stored.documents;
-    let name = stored.name.clone();
+    let name = stored.name();
     let spool = Arc::clone(&spooling.spool);
     let aside = on_disk(line, move || spool.set_aside(&stored)).await;
     line.tally.lost.spool_full.add(count(documents));

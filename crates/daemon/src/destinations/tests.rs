@@ -125,7 +125,7 @@ impl Rig {
         for (known, name) in known.iter_mut().zip(NAMES) {
             // What was abandoned may hold the spool for another moment.
             let spool = loop {
-                match Spool::open(directory.path().join(name), u64::MAX) {
+                match Spool::open(directory.path().join(name), u64::MAX, MOST_FILES) {
                     Ok(spool) => break spool,
                     Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
                 }

@@ -116,7 +116,7 @@ async fn what_the_disk_has_no_time_for_is_told() {
 #[tokio::test]
 async fn a_disk_that_hangs_holds_on_to_a_share_of_the_memory() {
     let directory = tempfile::tempdir().unwrap();
-    let spool = Spool::open(directory.path().join("one"), 1 << 20).unwrap();
+    let spool = Spool::open(directory.path().join("one"), 1 << 20, MOST_FILES).unwrap();
     let one = batch(1, 5);
     let spooling = Spooling::new(spool, 2 * one.memory_bytes());
     for number in 0..2 {
@@ -198,12 +198,58 @@ async fn answers_of_somebody_else_empty_no_spool_and_block_no_other_file() {
     // The files are tried, too, and stay.
     server.wait_for(3 * 2 + 5).await;
     assert_eq!(files(&directory, ".json"), 3);
-    // Only one of them is disliked from now on, and whichever it is, the others come through.
-    server.script([Reply::body(404, "<html>blocked</html>")]);
     server.always(Reply::ok());
     until(&rig.tallies[0].replayed, 6).await;
     rig.destinations.finish(LONG).await;
     assert_eq!((rig.tallies[0].sent.get(), rig.sent_and_lost(0)), (6, 6));
+}
+
+#[tokio::test]
+async fn a_file_that_is_refused_is_not_sent_all_the_time_and_holds_up_nothing_new() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("one");
+    std::fs::create_dir(&place).unwrap();
+    let spool = Spool::open(place, 1 << 20, MOST_FILES).unwrap();
+    spool.put(&[batch(1, 1)]);
+    drop(spool);
+    let server = FakeUpstream::start().await;
+    server.dislike(batch(1, 1).body(), Reply::status(500));
+    let mut sending = with_spool(&directory, 5);
+    (sending.retry.first_backoff, sending.retry.longest_backoff) = (LONG, LONG);
+    let rig = start(&[&server.url()], &sending);
+    for number in 1..=200 {
+        rig.destinations.offer(batch(10 + number, 1));
+        until(&rig.tallies[0].sent, u64::try_from(number).unwrap()).await;
+        assert!(!rig.destinations.lines[0].lock().is_failing());
+    }
+    let refused = server.seen().iter().filter(|seen| seen.body == batch(1, 1).body()).count();
+    // Each wait is drawn between nothing and a minute.
+    assert!((1..=4).contains(&refused), "{refused}");
+    rig.destinations.finish(LONG).await;
+    assert_eq!((files(&directory, ".json"), rig.sent_and_lost(0)), (1, 200));
+}
+
+#[tokio::test]
+async fn the_file_that_one_dislikes_is_passed_by() {
+    let check = async |refusal: Reply| {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("one");
+        std::fs::create_dir(&place).unwrap();
+        let spool = Spool::open(place, 1 << 20, MOST_FILES).unwrap();
+        spool.put(&[batch(1, 1), batch(2, 2), batch(3, 3)]);
+        drop(spool);
+        let server = FakeUpstream::start().await;
+        server.dislike(batch(1, 1).body(), refusal);
+        let rig = start(&[&server.url()], &with_spool(&directory, 5));
+        until(&rig.tallies[0].replayed, 5).await;
+        rig.destinations.finish(LONG).await;
+        assert_eq!((files(&directory, ".json"), rig.sent_and_lost(0)), (1, 5));
+    };
+    check(Reply::body(403, "<html>blocked</html>")).await;
+    check(Reply::body(401, "<html>blocked</html>")).await;
+    check(Reply::body(404, "<html>blocked</html>")).await;
+    check(Reply::status(500)).await;
+    check(Reply::body(429, r#"{"__type":"ThrottledException"}"#)).await;
 }
 
 #[tokio::test]
@@ -214,7 +260,7 @@ async fn damaged_files_are_told_and_others_are_sent() {
     std::fs::create_dir(&place).unwrap();
     let damaged = "0000000000000001-7-0123456789abcdef.json";
     std::fs::write(place.join(damaged), "{\"TraceSegm").unwrap();
-    let spool = Spool::open(place.clone(), 1 << 20).unwrap();
+    let spool = Spool::open(place.clone(), 1 << 20, MOST_FILES).unwrap();
     spool.put(&[batch(1, 2)]);
     drop(spool);
     let server = FakeUpstream::start().await;
@@ -237,7 +283,7 @@ async fn a_file_that_cannot_be_read_for_now_is_sent_later_and_one_that_is_gone_i
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("one");
     std::fs::create_dir(&place).unwrap();
-    let spool = Spool::open(place.clone(), 1 << 20).unwrap();
+    let spool = Spool::open(place.clone(), 1 << 20, MOST_FILES).unwrap();
     spool.put(&[batch(1, 2), batch(2, 3), batch(3, 4)]);
     drop(spool);
     let mut names: Vec<_> =
