@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::destinations::name;
 use crate::settings::Destination;
 
 /// What was expected instead of a value.
@@ -108,7 +109,10 @@ pub(super) fn destinations(text: &str) -> Result<Vec<Destination>, ValueError> {
     const EXPECTED: ValueError = ValueError(
         "one to 8 different ones of aws, http(s)://host:port (a Roentgen server) and signed+http(s)://host:port, between commas",
     );
-    let mut destinations = Vec::new();
+    const TWICE: ValueError = ValueError(
+        "every destination once; the same host and port with another scheme, or with and without signed+, is the same",
+    );
+    let (mut destinations, mut names) = (Vec::new(), Vec::new());
     for part in list(text) {
         let destination = if part == "aws" {
             Destination::Aws { endpoint: None }
@@ -120,9 +124,13 @@ pub(super) fn destinations(text: &str) -> Result<Vec<Destination>, ValueError> {
             let endpoint = endpoint(url).map_err(|_| EXPECTED)?;
             Destination::Roentgen { endpoint, signed }
         };
-        if destinations.contains(&destination) {
-            return Err(EXPECTED);
+        // Whatever the scheme and the signature: the name is what the log, the counts and the spool
+        // tell destinations apart by.
+        let name = name(&destination).to_ascii_lowercase();
+        if names.contains(&name) {
+            return Err(TWICE);
         }
+        names.push(name);
         destinations.push(destination);
     }
     if (1..=MOST_DESTINATIONS).contains(&destinations.len()) {
@@ -229,9 +237,12 @@ mod tests {
         check("aws", Some(vec![aws.clone()]));
         check("aws, http://r:2000", Some(vec![aws.clone(), roentgen(false)]));
         check("signed+http://r:2000,", Some(vec![roentgen(true)]));
-        check("http://r:2000,signed+http://r:2000", Some(vec![roentgen(false), roentgen(true)]));
         for wrong in ["", ",", "AWS", "aws,aws", "http://r:2000,http://r:2000", "roentgen:2000"] {
             check(wrong, None);
+        }
+        for other in ["http://r:2000/", "https://r:2000", "signed+http://r:2000", "http://R:2000"] {
+            let fault = destinations(&format!("http://r:2000,{other}")).unwrap_err();
+            assert!(fault.to_string().starts_with("expected every destination once"), "{fault}");
         }
         let nine: Vec<String> = (1..=9).map(|host| format!("http://h{host}")).collect();
         check(&nine.join(","), None);
