@@ -32,7 +32,6 @@ use hyper_util::rt::TokioIo;
 use roentgen_ops::{Clock, Counter};
 use roentgen_sigv4::Payload;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -42,7 +41,7 @@ pub(crate) use self::no_proxy::NoProxy;
 pub(crate) use self::origin::{AddressFault, Origin, Proxy};
 pub(crate) use self::signing::{NoCredentials, SignerFuture, SignerSource, Signing};
 
-use self::connection::{Connection, Outgoing};
+use self::connection::{Connection, EndWhenDropped, Outgoing};
 use self::pool::Pool;
 use self::resolver::Resolver;
 use self::signing::Signatures;
@@ -188,7 +187,9 @@ impl Upstream {
     /// When there is no answer.
     pub(crate) async fn call(&self, call: Call) -> Result<Response<Incoming>, UpstreamError> {
         let deadline = Instant::now() + call.timeout;
-        self.answer(deadline, call).await.map(|(answer, _)| answer)
+        let (answer, connection) = self.answer(deadline, call).await?;
+        self.pool.keep(connection);
+        Ok(answer)
     }
 
     /// Whether the last call got an answer, of whatever status; `None` before the first.
@@ -200,7 +201,7 @@ impl Upstream {
         &self,
         deadline: Instant,
         call: Call,
-    ) -> Result<(Response<Incoming>, AbortHandle), UpstreamError> {
+    ) -> Result<(Response<Incoming>, Connection), UpstreamError> {
         let answered = timeout_at(deadline, self.exchange(call)).await;
         let answer = answered.unwrap_or_else(|_| Err(UpstreamError::timeout()));
         self.reachable.note(answer.is_ok());
@@ -221,12 +222,17 @@ impl Upstream {
         most_bytes: usize,
     ) -> Result<Answer, UpstreamError> {
         let deadline = Instant::now() + call.timeout;
-        let (answer, end) = self.answer(deadline, call).await?;
+        let (answer, connection) = self.answer(deadline, call).await?;
+        let end = connection.end();
+        // Whatever of the request is still on its way need not arrive.
+        let unread = EndWhenDropped(&end);
         let (head, body) = answer.into_parts();
         let body = timeout_at(deadline, read(body, most_bytes)).await;
-        let body = body.unwrap_or_else(|_| Err(UpstreamError::timeout_in_body()));
-        // Whatever of the request is still on its way need not arrive.
-        let body = body.inspect_err(|_| end.abort())?;
+        let body = body.unwrap_or_else(|_| Err(UpstreamError::timeout_in_body()))?;
+        if connection.is_through().await {
+            std::mem::forget(unread);
+            self.pool.keep(connection);
+        }
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
@@ -240,11 +246,11 @@ impl Upstream {
         }
     }
 
-    /// The answer, and what ends the connection that it comes over.
+    /// The answer, and the connection that it comes over.
     async fn exchange(
         &self,
         mut call: Call,
-    ) -> Result<(Response<Incoming>, AbortHandle), UpstreamError> {
+    ) -> Result<(Response<Incoming>, Connection), UpstreamError> {
         let route = self.route().await;
         let resends = call.resends.take();
         let request = self.request(call, &route).await?;
@@ -255,7 +261,7 @@ impl Upstream {
             Some(mut connection) => {
                 let copy = request.clone(); // Of the headers; the body is shared.
                 match connection.send(request).await {
-                    Ok(answer) => return Ok((answer, self.keep(connection))),
+                    Ok(answer) => return Ok((answer, connection)),
                     Err(mut error) => match error.take_message() {
                         Some(unsent) => unsent,
                         None if was_closed(error.error()) => {
@@ -272,13 +278,7 @@ impl Upstream {
         let mut connection = Box::pin(self.open(&route)).await?;
         let answer = connection.send(request).await;
         let answer = answer.map_err(|e| UpstreamError::http(e.error()))?;
-        Ok((answer, self.keep(connection)))
-    }
-
-    fn keep(&self, connection: Connection) -> AbortHandle {
-        let end = connection.end();
-        self.pool.keep(connection);
-        end
+        Ok((answer, connection))
     }
 
     async fn request(&self, call: Call, route: &Route) -> Result<Outgoing, UpstreamError> {

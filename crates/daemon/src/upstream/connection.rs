@@ -38,6 +38,17 @@ impl Connection {
         answer
     }
 
+    /// Whether the request of an answer that was read has gone out whole. A server may answer early
+    /// and read no more; then the rest of the body would stay with the connection for as long as the
+    /// server likes.
+    pub(super) async fn is_through(&self) -> bool {
+        if !self.is_ready() {
+            // The task of the connection may have had no turn yet to see that all is done.
+            tokio::task::yield_now().await;
+        }
+        self.is_ready()
+    }
+
     /// What ends the connection, and with it whatever it still holds.
     pub(super) fn end(&self) -> AbortHandle {
         self.task.clone()
@@ -53,7 +64,8 @@ impl Connection {
     }
 }
 
-struct EndWhenDropped<'a>(&'a AbortHandle);
+/// Ends a connection unless it is forgotten.
+pub(super) struct EndWhenDropped<'a>(pub(super) &'a AbortHandle);
 
 impl Drop for EndWhenDropped<'_> {
     fn drop(&mut self) {

@@ -52,7 +52,9 @@ impl Pool {
     pub(super) fn keep(&self, connection: Connection) {
         let mut idle = self.lock();
         if idle.len() >= self.most {
-            idle.remove(0);
+            // One that nobody reads from any more holds nothing, and is closed at once.
+            let unused = idle.iter().position(|kept| kept.connection.is_ready());
+            idle.remove(unused.unwrap_or_default());
         }
         idle.push(Idle { connection, since: Instant::now() });
     }
