@@ -65,10 +65,11 @@ fn send_what_comes(address: SocketAddr, sink: &str) -> Outcome<()> {
     let mut stream = TcpStream::connect(sink)?;
     stream.set_nodelay(true)?;
     let mut body = Body::new(sink);
-    let (mut count, mut documents) = (0, 0);
+    let (mut count, mut largest, mut documents) = (0, 0, 0);
     loop {
         let datagrams = receiver.receive()?;
         count += datagrams.len();
+        largest = datagrams.longest().max(largest);
         documents += datagrams.len();
         if body.documents < MOST_DOCUMENTS {
             datagrams.iter().for_each(|datagram| body.add(datagram));
@@ -79,7 +80,8 @@ fn send_what_comes(address: SocketAddr, sink: &str) -> Outcome<()> {
             documents -= MOST_DOCUMENTS;
         }
         if is_all {
-            match gathering.next(std::mem::take(&mut count), now()) {
+            let (count, largest) = (std::mem::take(&mut count), std::mem::take(&mut largest));
+            match gathering.next(count, largest, now()) {
                 Next::Sleep(time) => thread::sleep(time),
                 Next::Wait => receiver.wait(None)?,
             }

@@ -112,6 +112,11 @@ impl<'a> Datagrams<'a> {
         self.lengths.is_empty()
     }
 
+    /// Bytes of the longest; 0 when there are none.
+    pub fn longest(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or_default()
+    }
+
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let slots = self.slots.iter().zip(self.lengths);

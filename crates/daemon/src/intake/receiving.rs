@@ -39,10 +39,12 @@ pub(super) struct Receiving {
     next_drops_check: Instant,
 }
 
-/// What one round brought.
+/// What one round brought, or several.
 #[derive(Clone, Copy, Debug, Default)]
 struct Round {
     datagrams: usize,
+    /// Bytes of the longest datagram.
+    longest: usize,
     /// Whether no datagram was left.
     is_all: bool,
 }
@@ -61,6 +63,8 @@ impl Receiving {
     /// Receives until it shall stop.
     pub(super) fn run(mut self) {
         let mut last_datagrams = LAST_DATAGRAMS;
+        // Since no datagram was left the last time.
+        let mut gathered = Round::default();
         loop {
             // Before the round, so that what was sent before the wish to stop is in it.
             let is_stopping = self.shared.is_stopping.load(Ordering::Acquire);
@@ -84,8 +88,11 @@ impl Receiving {
                 self.next_drops_check = now + DROPS_CHECK_PERIOD;
                 self.tell_drops();
             }
+            gathered.datagrams += round.datagrams;
+            gathered.longest = gathered.longest.max(round.longest);
             if round.is_all {
-                match self.gathering.next(round.datagrams, now) {
+                let Round { datagrams, longest, .. } = std::mem::take(&mut gathered);
+                match self.gathering.next(datagrams, longest, now) {
                     Next::Sleep(time) => thread::sleep(time),
                     Next::Wait => self.wait(left),
                 }
@@ -111,6 +118,7 @@ impl Receiving {
             self.shared.tally.received.add(not_empty().count() as u64);
             not_empty().for_each(|datagram| self.shared.take_datagram(datagram));
             round.datagrams += datagrams.len();
+            round.longest = round.longest.max(datagrams.longest());
             if datagrams.len() < MOST_DATAGRAMS {
                 round.is_all = true;
                 break;
