@@ -38,11 +38,16 @@ struct Run {
     peak: u64,
     peak_anonymous: u64,
     kernel_drops: u64,
+    /// By the daemon's log.
+    spilled: u64,
 }
 
 impl Run {
+    /// What did not arrive, and at least what is known to be lost: where the sink only counts,
+    /// batches that came twice would hide it.
     fn lost(&self) -> u64 {
-        self.traffic.sent.saturating_sub(self.received)
+        let missing = self.traffic.sent.saturating_sub(self.received);
+        missing.max(self.kernel_drops + self.spilled)
     }
 
     /// Documents for each CPU-second.
@@ -92,7 +97,7 @@ pub(super) fn measure(bench: &Bench, rates: &[u32]) -> anyhow::Result<Section> {
         "Documents of 1 KB over UDP on the loopback, sent every millisecond; batches signed and \
          sent to a plain HTTP sink. CPU is utime and stime of the daemon's process, memory its \
          VmHWM and the most RssAnon of ten looks a second, lost is what was sent and did not reach \
-         the sink, wake-ups are voluntary context switches of all its threads. Load, sink and \
+         the sink, or what the kernel and the daemon say they dropped if that is more, wake-ups are voluntary context switches of all its threads. Load, sink and \
          daemon share the machine.",
     );
     section.note(
@@ -124,6 +129,7 @@ fn run(bench: &Bench, candidate: &Candidate, rate: u32) -> anyhow::Result<Run> {
     let after = daemon.usage()?;
     let peak = daemon.memory()?.peak;
     let kernel_drops = daemon.kernel_drops()?;
+    let spilled = spilled(&daemon.output()?);
     daemon.stop()?;
     if sink.unsigned() > 0 {
         bail!("{}: {} batches were not signed", candidate.name, sink.unsigned());
@@ -142,6 +148,7 @@ fn run(bench: &Bench, candidate: &Candidate, rate: u32) -> anyhow::Result<Run> {
         peak,
         peak_anonymous,
         kernel_drops,
+        spilled,
     };
     println!("  {}", row(candidate, &run).join(" | "));
     Ok(run)
@@ -163,6 +170,15 @@ fn row(candidate: &Candidate, run: &Run) -> Vec<String> {
     ]
 }
 
+/// Segments that a daemon, the official one or ours, says it gave up for want of memory.
+fn spilled(log: &str) -> u64 {
+    let numbers = log.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("Spilling over ")?;
+        rest.split(' ').next()?.parse::<u64>().ok()
+    });
+    numbers.sum()
+}
+
 fn percent(run: &Run) -> f64 {
     100.0 * run.lost() as f64 / run.traffic.sent.max(1) as f64
 }
@@ -181,4 +197,38 @@ fn promises(section: &mut Section, ours: &Run, others: &[Run]) {
         section.add_for(name, ours.peak as f64 / MEGABYTE, "MB", Target::AtMost(16.0));
     }
     section.add_for(format!("lost at {rate}/s"), percent(ours), "%", Target::AtMost(0.0));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_hide_no_loss() {
+        let traffic = Traffic { sent: 1_000, seconds: 1.0 };
+        let check = |received: u64, kernel_drops: u64, log: &str, expect: u64| {
+            let (spilled, rate, requests, cpu) = (spilled(log), 1_000, 20, 1.0);
+            let (wake_ups, peak, peak_anonymous) = (0, 0, 0);
+            let run = Run {
+                rate,
+                traffic,
+                received,
+                requests,
+                cpu,
+                wake_ups,
+                peak,
+                peak_anonymous,
+                kernel_drops,
+                spilled,
+            };
+            assert_eq!(run.lost(), expect);
+        };
+        check(1_000, 0, "", 0);
+        check(990, 0, "", 10);
+        check(990, 10, "", 10);
+        check(1_000, 10, "", 10);
+        let log =
+            "t [Warn] Spilling over 3 segments\nt [Info] x\nt [Warn] Spilling over 4 segments";
+        check(1_040, 10, log, 17);
+    }
 }
