@@ -107,10 +107,21 @@ async fn what_the_disk_has_no_time_for_is_told() {
     assert!(rig.destinations.make_room() && rig.destinations.make_room());
     let unsent = rig.destinations.finish(Duration::ZERO).await;
     let [left] = &unsent.0[..] else { panic!("{unsent:?}") };
-    assert_eq!((left.batches, left.lost, left.spooled), (8, 80, 0));
-    assert_eq!(rig.counts(0), "shutdown=80");
-    let expect = "WARN Shutdown before everything was sent: one: 80 segments lost (8 batches)";
-    assert!(log.lines(&["WARN"]).contains(&expect.to_owned()), "{:?}", log.lines(&["WARN"]));
+    // The disk may have been quick enough for the two; whatever became of them is told.
+    let (lost, spooled) = (left.lost, left.spooled);
+    assert_eq!((left.batches, lost + spooled), (8, 80));
+    let (counts, kept) = match spooled {
+        0 => ("shutdown=80".to_owned(), String::new()),
+        10 | 20 => {
+            (format!("spooled={spooled} shutdown={lost}"), format!(", {spooled} kept in the spool"))
+        }
+        _ => panic!("{left:?}"),
+    };
+    assert_eq!(rig.counts(0), counts);
+    let expect = format!(
+        "WARN Shutdown before everything was sent: one: {lost} segments lost{kept} (8 batches)"
+    );
+    assert!(log.lines(&["WARN"]).contains(&expect), "{:?}", log.lines(&["WARN"]));
 }
 
 #[tokio::test]
