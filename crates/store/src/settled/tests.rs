@@ -2,6 +2,7 @@
 
 mod damage;
 mod fixture;
+mod fixture_v2;
 mod merging;
 mod queries;
 mod requests;

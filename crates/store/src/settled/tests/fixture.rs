@@ -15,7 +15,7 @@ use super::super::{ColumnCache, IndexEntry, Position, Sequence, SettledFile};
 use super::samples::{rows_of, whole_graph};
 
 /// A trace of the fixture; `late` as it is after more documents have come.
-fn summary(number: u8, late: bool) -> TraceSummary {
+pub(super) fn summary(number: u8, late: bool) -> TraceSummary {
     let second = 1_795_000_000 + i64::from(number) * 20;
     let mut id = [number; 16];
     if number != 5 {

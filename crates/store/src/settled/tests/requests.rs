@@ -18,7 +18,7 @@ use super::samples::{Files, batch_of, bytes_of, plain_summary, rows_of};
 use crate::{Condition, Logic};
 
 /// Of a request or call: caller, node, whether it is real, first and outlived, flags, minute, length.
-type Seen = (Option<ServiceId>, ServiceId, [bool; 3], [bool; 3], i64, Option<i64>);
+pub(super) type Seen = (Option<ServiceId>, ServiceId, [bool; 3], [bool; 3], i64, Option<i64>);
 
 fn service() -> impl Strategy<Value = ServiceId> {
     let kind = prop::option::of(prop::sample::select(vec!["client", "AWS::DynamoDB::Table"]));
@@ -92,12 +92,16 @@ fn batch(sequence: u64, traces: &[(TraceSummary, TraceGraph)]) -> SettledBatch {
 }
 
 /// The requests of all rows, in the order of traces; `None` for a trace whose are not known.
-fn rows(file: &SettledFile) -> Vec<Option<Vec<Seen>>> {
+pub(super) fn rows(file: &SettledFile) -> Vec<Option<Vec<Seen>>> {
     let mut rows = Vec::new();
     for group in file.groups() {
-        let shapes = group.shapes().unwrap().unwrap();
-        let mut requests = group.requests(shapes.clone()).unwrap();
         let summaries = group.rows().unwrap();
+        let Some(shapes) = group.shapes().unwrap() else {
+            let of_row = |row| (summaries.summary(row).unwrap().id, None);
+            rows.extend((0..group.group.rows).map(of_row));
+            continue;
+        };
+        let mut requests = group.requests(shapes.clone()).unwrap();
         for row in 0..group.group.rows {
             let summary = summaries.summary(row).unwrap();
             let mut found = Vec::new();
@@ -285,7 +289,7 @@ fn trace_of(id: u64, second: i64, services: Range<u64>) -> (TraceSummary, TraceG
     (summary, graph)
 }
 
-fn rows_of_groups(file: &SettledFile) -> Vec<usize> {
+pub(super) fn rows_of_groups(file: &SettledFile) -> Vec<usize> {
     file.groups().map(|group| group.group.rows).collect()
 }
 
