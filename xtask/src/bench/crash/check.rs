@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 use super::ledger::{Bounds, Ledger, State};
 use super::plan::{Part, SERVICES, Sending};
-use super::questions::{self, BATCH};
+use super::questions::{self, BATCH, GraphOf};
 use crate::bench::connection::Connection;
 use crate::bench::random::Random;
 
@@ -62,7 +62,8 @@ impl Check<'_> {
         for trace in self.traces_to_read(random) {
             self.documents(trace, &mut looked)?;
         }
-        self.graph()?;
+        self.graph(GraphOf::Rollups)?;
+        self.graph(GraphOf::Requests)?;
         self.lists()?;
         let traces = self.ledger.next_slot();
         let sample: BTreeSet<u64> = (0..BATCH).map(|_| random.within(0..traces)).collect();
@@ -131,8 +132,8 @@ impl Check<'_> {
     }
 
     /// The service graph counts what is there: all of it, nothing twice.
-    fn graph(&mut self) -> anyhow::Result<()> {
-        let counts = questions::service_counts(&mut self.connection, &self.ledger.plan)?;
+    fn graph(&mut self, of: GraphOf) -> anyhow::Result<()> {
+        let counts = questions::service_counts(&mut self.connection, &self.ledger.plan, of)?;
         for service in 0..SERVICES.len() {
             let name = questions::service_name(service);
             let mut bounds = questions::traces_of(self.ledger, service);
@@ -142,7 +143,8 @@ impl Check<'_> {
             let requests = counts.get(name).map_or(0, |node| node.requests);
             if !bounds.hold(requests) {
                 bail!(
-                    "the service graph counts {requests} requests of {name}; expected {bounds:?}"
+                    "the service graph of {of:?} counts {requests} requests of {name}; expected \
+                     {bounds:?}"
                 );
             }
             let (Some(node), true) = (counts.get(name), bounds.least == bounds.most) else {
@@ -153,7 +155,7 @@ impl Check<'_> {
             let is_right = (node.response_time - expected.response_time).abs() <= rounding
                 && node.faults == expected.faults;
             if !is_right {
-                bail!("the service graph has {node:?} of {name}; expected {expected:?}");
+                bail!("the service graph of {of:?} has {node:?} of {name}; expected {expected:?}");
             }
         }
         Ok(())

@@ -36,13 +36,26 @@ pub(super) struct Node {
 /// A trace as BatchGetTraces tells of it: the ids of its segments.
 pub(super) type Segments = Vec<String>;
 
+/// From where the service graph is summed up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum GraphOf {
+    /// What was summed up when traces settled.
+    Rollups,
+    /// The requests of each trace, by a filter that all traces pass.
+    Requests,
+}
+
 /// The nodes of the services that report, over all time.
 pub(super) fn service_counts(
     connection: &mut Connection,
     plan: &Plan,
+    of: GraphOf,
 ) -> anyhow::Result<BTreeMap<String, Node>> {
     let (start, end) = (plan.start(0), plan.start(0) + ALL_TRACES);
-    let body = json!({"StartTime": start.as_secs(), "EndTime": end.as_secs()});
+    let mut body = json!({"StartTime": start.as_secs(), "EndTime": end.as_secs()});
+    if matches!(of, GraphOf::Requests) {
+        set(&mut body, "FilterExpression", "duration >= 0");
+    }
     let answer = ask(connection, "/ServiceGraph", Some(&body))?;
     let mut nodes = BTreeMap::new();
     for service in list(&answer, "Services")? {

@@ -9,7 +9,7 @@ use anyhow::{anyhow, bail};
 use super::files::log_end;
 use super::ledger::{Call, Ledger};
 use super::plan::{Plan, SLOT_DOCUMENTS};
-use super::questions;
+use super::questions::{self, GraphOf};
 use crate::bench::connection::{Connection, Refusal};
 use crate::bench::random::Random;
 use crate::bench::server::Server;
@@ -155,11 +155,14 @@ impl Traffic<'_> {
     /// acknowledged before, none that was not sent.
     fn read(self, address: &str, progress: &Progress, known: u64) -> anyhow::Result<()> {
         let Some(mut connection) = connect(address, progress)? else { return Ok(()) };
-        while !progress.is_over.load(Ordering::SeqCst) {
+        for of in [GraphOf::Rollups, GraphOf::Requests].into_iter().cycle() {
+            if progress.is_over.load(Ordering::SeqCst) {
+                break;
+            }
             // Every slot has the document of its own trace, so slots are traces here.
             let acknowledged = known + progress.acknowledged_slots.load(Ordering::SeqCst);
             let least = if self.fate == Fate::Dropped { 0 } else { acknowledged };
-            let answer = questions::service_counts(&mut connection, &self.plan);
+            let answer = questions::service_counts(&mut connection, &self.plan, of);
             // Where retention drops segments, the same that come once more count besides.
             let sent = progress.next_slot.load(Ordering::SeqCst);
             let most = if self.fate == Fate::Dropped { u64::MAX } else { sent };
