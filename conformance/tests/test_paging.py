@@ -35,10 +35,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Roentgen, s
         server.close()
 
 
+@pytest.fixture(scope="module")
+def written() -> set[str]:
+    """The ids of all that the tests have stored besides."""
+    return set()
+
+
 @contextmanager
-def writing(server: Roentgen, now: float) -> Iterator[list[str]]:
-    """Writes traces all over the range until it is left; gives the ids of what was stored."""
-    written: list[str] = []
+def writing(server: Roentgen, now: float, written: set[str]) -> Iterator[None]:
+    """Writes traces all over the range until it is left."""
     is_over = Event()
 
     def write() -> None:
@@ -47,13 +52,13 @@ def writing(server: Roentgen, now: float) -> Iterator[list[str]]:
         while not is_over.wait(WRITING_PAUSE_SECONDS):
             documents = [segment("late", end_time=now - (number + n * 37) % SPAN_SECONDS) for n in range(20)]
             assert put(xray, *documents) == []
-            written.extend(document["trace_id"] for document in documents)
+            written.update(document["trace_id"] for document in documents)
             number += 1
 
     writer = Thread(target=write)
     writer.start()
     try:
-        yield written
+        yield
     finally:
         is_over.set()
         writer.join()
@@ -66,10 +71,10 @@ def check(seen: Counter[str], known: set[str], written: set[str]) -> None:
     assert seen.keys() <= known | written
 
 
-def test_boto3_pages_while_more_is_written(many: tuple[Roentgen, set[str], float]) -> None:
+def test_boto3_pages_while_more_is_written(many: tuple[Roentgen, set[str], float], written: set[str]) -> None:
     server, known, now = many
     xray = server.xray()
-    with writing(server, now) as written:
+    with writing(server, now, written):
         pages = xray.get_paginator("get_trace_summaries").paginate(
             StartTime=now - SPAN_SECONDS - 60, EndTime=now + 60
         )
@@ -90,13 +95,13 @@ def test_boto3_pages_while_more_is_written(many: tuple[Roentgen, set[str], float
     assert page_count >= COUNT // 100
     assert processed >= COUNT
     assert written
-    check(seen, known, set(written))
+    check(seen, known, written)
 
 
-def test_a_filter_pages_through_the_same(many: tuple[Roentgen, set[str], float]) -> None:
+def test_a_filter_pages_through_the_same(many: tuple[Roentgen, set[str], float], written: set[str]) -> None:
     server, known, now = many
     xray = server.xray()
-    with writing(server, now):
+    with writing(server, now, written):
         pages = xray.get_paginator("get_trace_summaries").paginate(
             StartTime=now - SPAN_SECONDS - 60, EndTime=now + 60, FilterExpression='service("many")'
         )
@@ -105,9 +110,11 @@ def test_a_filter_pages_through_the_same(many: tuple[Roentgen, set[str], float])
 
 
 @pytest.mark.aws_cli
-def test_aws_cli_pages_while_more_is_written(many: tuple[Roentgen, set[str], float]) -> None:
+def test_aws_cli_pages_while_more_is_written(
+    many: tuple[Roentgen, set[str], float], written: set[str]
+) -> None:
     server, known, now = many
-    with writing(server, now) as written:
+    with writing(server, now, written):
         answer = aws(
             server,
             "get-trace-summaries",
@@ -117,7 +124,7 @@ def test_aws_cli_pages_while_more_is_written(many: tuple[Roentgen, set[str], flo
             str(now + 60),
             deadline_seconds=150,  # A hundred pages by a server built without optimisation.
         )
-    check(Counter(summary["Id"] for summary in answer["TraceSummaries"]), known, set(written))
+    check(Counter(summary["Id"] for summary in answer["TraceSummaries"]), known, written)
 
 
 def test_a_list_goes_on_after_a_restart(many: tuple[Roentgen, set[str], float]) -> None:
