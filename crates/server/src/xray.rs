@@ -108,10 +108,22 @@ fn refuse_token(token: Option<&str>) -> Result<(), ApiError> {
     }
 }
 
-/// What the caller is told when a change of settings could not be kept; the log gets the cause.
-fn unsaved(error: &SettingsError) -> ApiError {
-    tracing::error!(%error, "a change could not be saved");
-    ApiError::new(ErrorKind::InternalFailure, "The change could not be saved; see the server's log")
+/// Why settings did not change, as the caller is told.
+struct ChangeError(ApiError);
+
+impl From<SettingsError> for ChangeError {
+    /// The change could not be kept; the log gets the cause.
+    fn from(error: SettingsError) -> Self {
+        tracing::error!(%error, "a change could not be saved");
+        let message = "The change could not be saved; see the server's log";
+        Self(ApiError::new(ErrorKind::InternalFailure, message))
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(ChangeError(error): ChangeError) -> Self {
+        error
+    }
 }
 
 /// What the caller is told when the store fails; the log gets the cause.

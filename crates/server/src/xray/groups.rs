@@ -7,10 +7,9 @@ use roentgen_protocol::{
     ApiError, CreateGroupRequest, DeleteGroupReply, GetGroupsReply, GetGroupsRequest,
     Group as GroupShape, GroupReply, GroupRequest, InsightsConfiguration, UpdateGroupRequest,
 };
-use roentgen_store::SettingsError;
 
 use super::tags::tag_failure;
-use super::{read_request, refuse_token, required, unsaved};
+use super::{ChangeError, read_request, refuse_token, required};
 use crate::app::App;
 use crate::groups::{Group, GroupError, GroupSelector};
 use crate::json;
@@ -85,30 +84,9 @@ pub(super) async fn delete_group(app: &Arc<App>, body: Bytes) -> Result<Vec<u8>,
         .await
 }
 
-/// Why groups did not change.
-enum ChangeError {
-    Group(GroupError),
-    Settings(SettingsError),
-}
-
 impl From<GroupError> for ChangeError {
     fn from(error: GroupError) -> Self {
-        ChangeError::Group(error)
-    }
-}
-
-impl From<SettingsError> for ChangeError {
-    fn from(error: SettingsError) -> Self {
-        ChangeError::Settings(error)
-    }
-}
-
-impl From<ChangeError> for ApiError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Group(error) => group_failure(error),
-            ChangeError::Settings(error) => unsaved(&error),
-        }
+        Self(group_failure(error))
     }
 }
 

@@ -15,10 +15,9 @@ use roentgen_sampling::{
     BoostInput, BoostStatisticsDocument, EpochMicros, MAX_STATISTICS_DOCUMENTS, NewRule, RuleError,
     RuleFields, RuleRecord, RuleSelector, RuleSet, RuleUpdate, StatisticsDocument,
 };
-use roentgen_store::SettingsError;
 
 use super::tags::tag_failure;
-use super::{read_request, refuse_token, required, unsaved};
+use super::{ChangeError, read_request, refuse_token, required};
 use crate::app::App;
 use crate::json;
 use crate::tags::check_tags;
@@ -146,35 +145,16 @@ where
         .await
 }
 
-/// Why rules did not change.
-enum ChangeError {
-    Rule(RuleError),
-    Settings(SettingsError),
-}
-
 impl From<RuleError> for ChangeError {
     fn from(error: RuleError) -> Self {
-        ChangeError::Rule(error)
+        let kind = match error {
+            RuleError::LimitExceeded { .. } => ErrorKind::RuleLimitExceeded,
+            _ => ErrorKind::InvalidRequest,
+        };
+        Self(ApiError::new(kind, error.to_string()))
     }
 }
 
-impl From<SettingsError> for ChangeError {
-    fn from(error: SettingsError) -> Self {
-        ChangeError::Settings(error)
-    }
-}
-
-impl From<ChangeError> for ApiError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Rule(error @ RuleError::LimitExceeded { .. }) => {
-                ApiError::new(ErrorKind::RuleLimitExceeded, error.to_string())
-            }
-            ChangeError::Rule(error) => ApiError::invalid(error.to_string()),
-            ChangeError::Settings(error) => unsaved(&error),
-        }
-    }
-}
 fn now(app: &App) -> EpochMicros {
     EpochMicros(u64::try_from(app.now().as_micros()).unwrap_or_default())
 }

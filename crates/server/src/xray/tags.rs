@@ -7,9 +7,8 @@ use roentgen_protocol::{
     ApiError, ErrorKind, ListTagsForResourceReply, ListTagsForResourceRequest, Tag, TagReply,
     TagResourceRequest, UntagResourceRequest,
 };
-use roentgen_store::SettingsError;
 
-use super::{read_request, refuse_token, required, unsaved};
+use super::{ChangeError, read_request, refuse_token, required};
 use crate::app::App;
 use crate::json;
 use crate::tags::{TagBook, TagError, check_keys, check_tags};
@@ -66,21 +65,6 @@ async fn change(
             json::write(&TagReply::default())
         })
         .await
-}
-
-/// Why tags did not change.
-struct ChangeError(ApiError);
-
-impl From<SettingsError> for ChangeError {
-    fn from(error: SettingsError) -> Self {
-        Self(unsaved(&error))
-    }
-}
-
-impl From<ChangeError> for ApiError {
-    fn from(ChangeError(error): ChangeError) -> Self {
-        error
-    }
 }
 
 fn check_arn(arn: Option<String>) -> Result<String, ApiError> {
