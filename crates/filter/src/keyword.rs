@@ -175,6 +175,9 @@ const HTTP_STATUS_CODE: &str = "http.statuscode";
 /// Words less like a known one than this are not guessed at.
 const LEAST_LIKENESS: f64 = 0.75;
 
+/// So many letters of a known word tell which one was begun.
+const LEAST_BEGINNING: usize = 3;
+
 impl Keyword {
     /// The keyword of this spelling, in any case.
     pub(crate) fn find(word: &str) -> Option<Keyword> {
@@ -288,15 +291,21 @@ impl Scope {
     }
 }
 
-/// The known word that a mistyped one resembles most, among those that have their place here.
+/// The known word that a mistyped one begins, or else resembles most, among those that have their
+/// place here.
 pub(crate) fn nearest(typed: &str, scope: Scope) -> Option<&'static str> {
     let typed = typed.to_ascii_lowercase();
     let keywords = KEYWORDS.iter().filter(|(_, keyword)| keyword.belongs(scope));
     let forms = FORMS.iter().filter(|_| scope == Scope::Trace);
     let known = keywords.map(|(spelling, _)| *spelling).chain(forms.copied());
-    known
-        .map(|word| (strsim::normalized_damerau_levenshtein(&typed, word), word))
-        .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, word)| word)
+    let is_beginning = typed.len() >= LEAST_BEGINNING;
+    let begun = known.clone().filter(|word| is_beginning && word.starts_with(&typed));
+    let likely = || {
+        known
+            .map(|word| (strsim::normalized_damerau_levenshtein(&typed, word), word))
+            .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other))
+            .map(|(_, word)| word)
+    };
+    begun.min_by_key(|word| word.len()).or_else(likely)
 }

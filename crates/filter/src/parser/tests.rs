@@ -157,6 +157,16 @@ fn errors_tell_where_and_what() {
          Expected a keyword of the trace; did you mean fault?",
     );
     check_error(
+        "response > 3",
+        "Error Location: line 1, position 9 : Invalid input symbol: 'response '. \
+         Expected a keyword of the trace; did you mean responsetime?",
+    );
+    check_error(
+        "er",
+        "Error Location: line 1, position 1 : Invalid input symbol: 'e'. \
+         Expected a keyword of the trace",
+    );
+    check_error(
         "ok\nAND zzz",
         "Error Location: line 2, position 5 : Invalid input symbol: 'z'. \
          Expected a keyword of the trace",
