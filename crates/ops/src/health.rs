@@ -7,8 +7,8 @@ use std::time::Duration;
 /// How long each step may take; container runtimes give a check some seconds.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The most that is read of the answer: its first line is all that counts.
-const MAX_STATUS_BYTES: u64 = 256;
+/// The most that is read of the answer: its first line tells, and the first of its body says why.
+const MAX_ANSWER_BYTES: u64 = 4 << 10;
 
 /// Why a process does not count as well.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +22,12 @@ pub enum HealthFault {
         cause: io::Error,
     },
     /// It answers that it is not well, or somebody else answers.
-    #[error("{address} is not well: {status}")]
+    #[error("{address} is not well: {answer}")]
     NotWell {
         /// Who was asked.
         address: SocketAddr,
-        /// The first line of the answer.
-        status: String,
+        /// The first line of the answer, and the first of its body.
+        answer: String,
     },
 }
 
@@ -36,7 +36,7 @@ pub enum HealthFault {
 /// # Errors
 /// Unless the answer is 200.
 pub fn ask_health(address: SocketAddr) -> Result<(), HealthFault> {
-    let status = ask(address).map_err(|cause| {
+    let (status, reason) = ask(address).map_err(|cause| {
         // What the system says of a socket whose time is up is of no help.
         let cause = match cause.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
@@ -46,22 +46,30 @@ pub fn ask_health(address: SocketAddr) -> Result<(), HealthFault> {
         };
         HealthFault::NoAnswer { address, cause }
     })?;
-    match status.split(' ').nth(1) {
-        Some("200") => Ok(()),
-        _ => Err(HealthFault::NotWell { address, status }),
+    if status.split(' ').nth(1) == Some("200") {
+        return Ok(());
     }
+    let answer = if reason.is_empty() { status } else { format!("{status}: {reason}") };
+    Err(HealthFault::NotWell { address, answer })
 }
 
-/// The first line of the answer.
-fn ask(address: SocketAddr) -> io::Result<String> {
+/// The first line of the answer, and the first of its body.
+fn ask(address: SocketAddr) -> io::Result<(String, String)> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut status = Vec::new();
-    BufReader::new(stream.take(MAX_STATUS_BYTES)).read_until(b'\n', &mut status)?;
-    Ok(String::from_utf8_lossy(&status).trim_end().to_owned())
+    let mut answer = BufReader::new(stream.take(MAX_ANSWER_BYTES));
+    let mut next_line = || {
+        let mut line = Vec::new();
+        answer.read_until(b'\n', &mut line)?;
+        io::Result::Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    };
+    let status = next_line()?;
+    // Whoever answers half still has answered.
+    while !next_line().unwrap_or_default().is_empty() {}
+    Ok((status, next_line().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -98,6 +106,10 @@ mod tests {
         };
         check("HTTP/1.1 200 OK\r\n\r\nok\n", None);
         check("HTTP/1.1 503 Service Unavailable\r\n\r\n", Some("HTTP/1.1 503 Service Unavailable"));
+        check(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 19\r\n\r\nno space\nmore of it",
+            Some("HTTP/1.1 503 Service Unavailable: no space"),
+        );
         check("SSH-2.0-x\r\n", Some("SSH-2.0-x"));
         check("", Some(""));
     }
