@@ -24,7 +24,7 @@ pub(crate) struct Intake {
     store: Arc<dyn TraceStore>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
-    warnings: HeldBack,
+    warnings: Arc<HeldBack>,
     waiting_room: WaitingRoom,
 }
 
@@ -46,6 +46,31 @@ pub(crate) struct Checked {
     pub(crate) rejections: Vec<Rejection>,
 }
 
+/// Where it is told that the store did not take documents.
+struct Losses {
+    counters: Arc<Counters>,
+    warnings: Arc<HeldBack>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Losses {
+    /// Counts documents that are lost. A store that has failed is told in the log, now and then
+    /// while it lasts; that it has too much to do is told to the senders.
+    fn tell(&self, documents: u64, error: &StoreError) {
+        let loss = match error {
+            StoreError::Overloaded { .. } => Loss::StoreOverloaded,
+            _ => Loss::StoreFailed,
+        };
+        self.counters.count_rejected(loss.reason(), documents);
+        if matches!(error, StoreError::Overloaded { .. } | StoreError::Closed) {
+            return;
+        }
+        if let Some(held_back) = self.warnings.admit(loss.reason(), self.clock.instant()) {
+            tracing::error!(%error, documents, held_back, "the store does not take documents");
+        }
+    }
+}
+
 impl Intake {
     pub(crate) fn new(
         store: Arc<dyn TraceStore>,
@@ -53,7 +78,7 @@ impl Intake {
         counters: Arc<Counters>,
         overload_limits: OverloadLimits,
     ) -> Self {
-        let warnings = HeldBack::new(WARNING_PERIOD);
+        let warnings = Arc::new(HeldBack::new(WARNING_PERIOD));
         let waiting_room = WaitingRoom::new(overload_limits);
         Self { store, clock, counters, warnings, waiting_room }
     }
@@ -124,11 +149,11 @@ impl Intake {
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> (u64, Acknowledge) {
         let count = documents.len() as u64;
-        let counters = Arc::clone(&self.counters);
+        let losses = self.losses();
         let done = Box::new(move |outcome: Result<(), StoreError>| {
             match &outcome {
-                Ok(()) => counters.count_accepted(source, count),
-                Err(_) => counters.count_rejected(Loss::StoreFailed.reason(), count),
+                Ok(()) => losses.counters.count_accepted(source, count),
+                Err(error) => losses.tell(count, error),
             }
             done(outcome);
         });
@@ -136,13 +161,15 @@ impl Intake {
     }
 
     fn count_loss(&self, count: u64, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
-        outcome.inspect_err(|error| {
-            let loss = match error {
-                StoreError::Overloaded { .. } => Loss::StoreOverloaded,
-                _ => Loss::StoreFailed,
-            };
-            self.counters.count_rejected(loss.reason(), count);
-        })
+        outcome.inspect_err(|error| self.losses().tell(count, error))
+    }
+
+    fn losses(&self) -> Losses {
+        Losses {
+            counters: Arc::clone(&self.counters),
+            warnings: Arc::clone(&self.warnings),
+            clock: Arc::clone(&self.clock),
+        }
     }
 
     fn check_one(&self, bytes: Vec<u8>, arrival: &mut Arrival) {

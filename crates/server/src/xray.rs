@@ -128,6 +128,15 @@ impl From<ChangeError> for ApiError {
 
 /// What the caller is told when the store fails; the log gets the cause.
 pub(crate) fn store_failure(error: &StoreError) -> ApiError {
+    let failure = store_refusal(error);
+    if failure.kind == ErrorKind::InternalFailure {
+        tracing::error!(%error, "the store failed");
+    }
+    failure
+}
+
+/// What the caller is told when the store fails, where the log has the cause already.
+fn store_refusal(error: &StoreError) -> ApiError {
     match error {
         StoreError::Overloaded { .. } => {
             ApiError::new(ErrorKind::Throttled, "The store is overloaded; try again in a moment")
@@ -140,10 +149,7 @@ pub(crate) fn store_failure(error: &StoreError) -> ApiError {
              or {most_mebibytes} MiB of their documents; shorten the time range, or add conditions \
              on the traces"
         )),
-        _ => {
-            tracing::error!(%error, "the store failed");
-            ApiError::new(ErrorKind::InternalFailure, "The store failed; see the server's log")
-        }
+        _ => ApiError::new(ErrorKind::InternalFailure, "The store failed; see the server's log"),
     }
 }
 

@@ -10,7 +10,7 @@ use roentgen_protocol::{
 };
 use tokio::sync::oneshot;
 
-use super::{read_request, required, store_failure};
+use super::{read_request, required, store_refusal};
 use crate::app::App;
 use crate::counters::Source;
 use crate::intake::{Checked, Intake};
@@ -46,9 +46,9 @@ pub(super) async fn put_trace_segments(app: &Arc<App>, body: Bytes) -> Result<Ve
             // A caller that went away does not want to know any more.
             let _ = done.send(outcome);
         });
-        stored.await.map_err(|error| store_failure(&error))?;
+        stored.await.map_err(|error| store_refusal(&error))?;
         let outcome = is_stored.await.unwrap_or(Err(roentgen_store::StoreError::Closed));
-        outcome.map_err(|error| store_failure(&error))?;
+        outcome.map_err(|error| store_refusal(&error))?;
     }
     json::write(&PutTraceSegmentsReply { unprocessed_trace_segments: unprocessed(rejections) })
 }
