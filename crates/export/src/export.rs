@@ -25,7 +25,7 @@ pub enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What was read could not be written.
-    #[error("cannot write: {0}")]
+    #[error("cannot write")]
     Write(#[from] io::Error),
     /// The working directory could not be removed.
     #[error("cannot remove working directory {path}: {cause}")]

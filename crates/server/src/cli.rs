@@ -62,14 +62,15 @@ pub struct ServeArgs {
     /// YAML file with any of the other options, as data_dir for --data-dir [env: ROENTGEN_CONFIG].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// What to log to standard error: off, error, warn, info, debug or trace [env:
-    /// ROENTGEN_LOG_LEVEL] [default: info].
+    /// What to log to standard error: off, error, warn, info, debug or trace, also for each part,
+    /// as info,roentgen_store=debug [env: ROENTGEN_LOG_LEVEL] [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
     /// How long traces are kept, as 12h or 30d [env: ROENTGEN_RETENTION_AGE] [default: 30d].
     #[arg(long, value_name = "TIME")]
     pub retention_age: Option<String>,
-    /// How much disk traces may take, as 500MiB or 10GiB; the oldest go first [env:
+    /// How much disk the documents may take, as 500MiB or 10GiB; the oldest traces go first.
+    /// Indexes come on top: a fifth, for traces of one small segment nearly as much again [env:
     /// ROENTGEN_RETENTION_BYTES] [default: 1GiB].
     #[arg(long, value_name = "SIZE")]
     pub retention_bytes: Option<String>,

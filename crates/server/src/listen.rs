@@ -44,7 +44,7 @@ pub enum ListenError {
         protocol: &'static str,
     },
     /// The operating system refuses for another reason.
-    #[error("cannot listen on {address} ({protocol}): {cause}")]
+    #[error("cannot listen on {address} ({protocol}): {cause}{}", remedy(cause))]
     Refused {
         /// The address.
         address: SocketAddr,
@@ -53,6 +53,19 @@ pub enum ListenError {
         /// What it said.
         cause: io::Error,
     },
+}
+
+/// What to do about an address that is not to be had.
+fn remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "; no interface of this machine has that address: choose one with --bind"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for root and CAP_NET_BIND_SERVICE: choose one with --bind"
+        }
+        _ => "",
+    }
 }
 
 impl Sockets {
@@ -101,6 +114,14 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_another_machine_is_refused_with_the_way_out() {
+        // An address for documentation (RFC 5737), which no interface has.
+        let error = Sockets::bind("203.0.113.7:2000").unwrap_err().to_string();
+        assert!(error.starts_with("cannot listen on 203.0.113.7:2000 (TCP): "), "{error}");
+        assert!(error.ends_with("has that address: choose one with --bind"), "{error}");
+    }
 
     #[test]
     fn one_free_port_for_both() {

@@ -76,7 +76,12 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     };
     create_directory(parent)?;
     match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if !path.is_dir() {
+                let reason = format!("{} is no directory", path.display());
+                return Err(io::Error::new(error.kind(), reason));
+            }
+        }
         result => result?,
     }
     sync_directory(parent)
@@ -111,6 +116,6 @@ mod tests {
         fs::write(&file, b"").unwrap();
         let message = DataDirectory::open(&file.join("data")).unwrap_err().to_string();
         assert!(message.starts_with("cannot make data directory "), "{message}");
-        assert!(message.contains("file/data: "), "{message}");
+        assert!(message.ends_with("file is no directory"), "{message}");
     }
 }

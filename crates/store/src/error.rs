@@ -106,12 +106,10 @@ impl StoreError {
 fn remedy(cause: &io::Error) -> &'static str {
     match cause.kind() {
         io::ErrorKind::PermissionDenied => {
-            "; give the directory to the user this process runs as, or choose another data directory"
+            "; give the directory to the user this process runs as, or choose another"
         }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "; mount it for writing, or choose another data directory"
-        }
-        io::ErrorKind::StorageFull => "; make room there, or choose another data directory",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it for writing, or choose another directory",
+        io::ErrorKind::StorageFull => "; make room there, or choose another directory",
         _ => "",
     }
 }
@@ -129,16 +127,16 @@ mod tests {
         check(
             io::ErrorKind::PermissionDenied,
             "permission denied; give the directory to the user this process runs as, or choose \
-             another data directory",
+             another",
         );
         check(
             io::ErrorKind::ReadOnlyFilesystem,
-            "read-only filesystem or storage medium; mount it for writing, or choose another data \
+            "read-only filesystem or storage medium; mount it for writing, or choose another \
              directory",
         );
         check(
             io::ErrorKind::StorageFull,
-            "no storage space; make room there, or choose another data directory",
+            "no storage space; make room there, or choose another directory",
         );
         check(io::ErrorKind::InvalidInput, "invalid input parameter");
     }

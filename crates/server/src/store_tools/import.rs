@@ -23,17 +23,20 @@ const MAX_TOLD_LINES: u64 = 100;
 /// Bytes read of a file at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Gives a failure's code when documents were refused; the others are imported all the same.
 pub(super) fn import(args: &ImportArgs, environment: &dyn Environment) -> anyhow::Result<ExitCode> {
     let config = config_of(&args.directory, environment)?;
     // What comes in may be older than what is kept; the server, not the import, drops it.
     let options = StoreOptions { is_retention_paused: true, ..config.store_options() };
     let store = EmbeddedStore::open(options, Arc::new(SystemClock))?;
+    let mut refused = 0;
     for input in &args.inputs {
         let report = import_file(&store, input)?;
-        tell(&told(input, &report))?;
+        tell(&told(input, &report, &config.data_dir))?;
+        refused += report.refused;
     }
     store.close();
-    Ok(ExitCode::SUCCESS)
+    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn import_file(store: &EmbeddedStore, input: &Path) -> anyhow::Result<ImportReport> {
@@ -70,11 +73,12 @@ fn tell_event(input: &Path, event: ImportEvent<'_>, done: &AtomicU64) {
     }
 }
 
-fn told(input: &Path, report: &ImportReport) -> String {
+fn told(input: &Path, report: &ImportReport, data_directory: &Path) -> String {
     let mut told = format!(
-        "{}: {} imported",
+        "{}: {} imported into {}",
         input.display(),
-        wording::count(report.documents, "document", "documents")
+        wording::count(report.documents, "document", "documents"),
+        data_directory.display()
     );
     if report.refused > 0 {
         told += &format!(", {} refused", wording::number(report.refused));

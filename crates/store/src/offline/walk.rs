@@ -22,7 +22,10 @@ impl Log {
         if log.is_dir() {
             return Ok(Self { files: LogFiles::unopened(&log) });
         }
-        let cause = io::Error::new(io::ErrorKind::NotFound, "it has no directory log");
+        let cause = io::Error::new(
+            io::ErrorKind::NotFound,
+            "it has no directory log; name the data directory with --data-dir or --config",
+        );
         Err(StoreError::io("find a store in", data_directory, cause))
     }
 
