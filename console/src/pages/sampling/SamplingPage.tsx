@@ -62,8 +62,8 @@ function HowToChange() {
       </span>
       <CodeBlock code={traceEverythingSnippet(window.location.origin)} what="command" />
       <span>
-        SDKs fetch the rules every 5 minutes at the latest, those for Python and Go take a change over within about 10
-        seconds.
+        SDKs fetch the rules every 5 minutes at the latest. Those for Python and Go take a change over about 10 seconds
+        after a request that a rule took.
       </span>
     </SpaceBetween>
   )
