@@ -140,7 +140,8 @@ fn read_flags(fields: &Fields<'_>, status: Option<i64>) -> Flags {
     flags_of(stated(Known::Error), stated(Known::Throttle), stated(Known::Fault), status)
 }
 
-/// Stated flags win over the HTTP status; where no flag is stated the status decides.
+/// Stated flags win over the HTTP status; where no flag is stated the status decides. A throttle is
+/// an error, also where only the throttle is stated (X-Ray counts it in `ErrorStatistics`).
 pub(super) fn flags_of(
     error: Option<bool>,
     throttle: Option<bool>,
@@ -154,7 +155,7 @@ pub(super) fn flags_of(
             fault: status.is_some_and(|status| (500..600).contains(&status)),
         },
         (error, throttle, fault) => Flags {
-            error: error.unwrap_or_default(),
+            error: error.unwrap_or_default() || throttle.unwrap_or_default(),
             throttle: throttle.unwrap_or_default(),
             fault: fault.unwrap_or_default(),
         },

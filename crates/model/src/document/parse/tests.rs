@@ -165,6 +165,7 @@ fn flags_win_over_the_status() {
     check(r#""http":{"response":{"status":429}}"#, (true, true, false));
     check(r#""http":{"response":{"status":503}}"#, (false, false, true));
     check(r#""error":false,"http":{"response":{"status":404}}"#, (false, false, false));
+    check(r#""throttle":true"#, (true, true, false));
     check(r#""error":true,"fault":true,"http":{"response":{"status":200}}"#, (true, false, true));
 }
 
