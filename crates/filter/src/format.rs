@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use crate::expression::{AnnotationTest, Expression, GroupBy, NumberTest, Side, TextTest, Who};
 use crate::keyword::Keyword;
+use crate::lexer::is_other_quote;
 
 /// How tight the place is where an expression stands.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -160,7 +161,8 @@ fn write_key(f: &mut Formatter<'_>, key: &str) -> fmt::Result {
     if key.chars().all(is_plain) {
         return write!(f, ".{key}");
     }
-    let needs_quotes = key.contains(']') || key.starts_with('"') || key.trim() != key;
+    let begins_with_quote = key.starts_with(|first| first == '"' || is_other_quote(first));
+    let needs_quotes = key.contains(']') || begins_with_quote || key.trim() != key;
     if needs_quotes { write!(f, "[{}]", Quoted(key)) } else { write!(f, "[{key}]") }
 }
 

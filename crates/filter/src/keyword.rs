@@ -155,7 +155,8 @@ pub(crate) const KEYWORDS: &[(&str, Keyword)] = &[
 pub(crate) const FORMS: &[&str] = &[
     "service",
     "edge",
-    "annotation",
+    ANNOTATION,
+    HTTP_STATUS_CODE,
     "group.name",
     "group.arn",
     "rootcause.json",
@@ -168,6 +169,8 @@ pub(crate) const FORMS: &[&str] = &[
     "rootcause.responsetime.service",
     "rootcause.responsetime.entity",
 ];
+
+const ANNOTATION: &str = "annotation";
 
 /// A spelling that third parties use for `http.status`.
 const HTTP_STATUS_CODE: &str = "http.statuscode";
@@ -300,9 +303,20 @@ pub(crate) fn nearest(typed: &str, scope: Scope) -> Option<&'static str> {
     let known = keywords.map(|(spelling, _)| *spelling).chain(forms.copied());
     let is_beginning = typed.len() >= LEAST_BEGINNING;
     let begun = known.clone().filter(|word| is_beginning && word.starts_with(&typed));
+    // What follows the first part of `annotations.age` is a key of the user's.
+    let first_part = typed.split_once('.').map(|(first, _)| first);
+    let likeness = |word: &str| {
+        let of_all = strsim::normalized_damerau_levenshtein(&typed, word);
+        match first_part {
+            Some(first) if word == ANNOTATION => {
+                of_all.max(strsim::normalized_damerau_levenshtein(first, word))
+            }
+            _ => of_all,
+        }
+    };
     let likely = || {
         known
-            .map(|word| (strsim::normalized_damerau_levenshtein(&typed, word), word))
+            .map(|word| (likeness(word), word))
             .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
             .max_by(|(one, _), (other, _)| one.total_cmp(other))
             .map(|(_, word)| word)

@@ -110,11 +110,13 @@ fn read(rest: &str) -> (Token<'_>, usize) {
     if !word.is_empty() {
         return (Token::Word(word), word.len());
     }
-    let unknown = match first {
-        '\'' | '`' | '“' | '”' | '„' | '‘' | '’' => Unknown::OtherQuote,
-        _ => Unknown::Character,
-    };
+    let unknown = if is_other_quote(first) { Unknown::OtherQuote } else { Unknown::Character };
     (Token::Unknown(unknown), first.len_utf8())
+}
+
+/// Whether this is a quote that other languages and word processors have.
+pub(crate) fn is_other_quote(c: char) -> bool {
+    matches!(c, '\'' | '`' | '“' | '”' | '„' | '‘' | '’')
 }
 
 fn is_of_word(c: char) -> bool {

@@ -160,11 +160,11 @@ fn entity_to_json(entity: &RootCauseEntity) -> Value {
         Some(coverage) => members.insert("Coverage".to_owned(), coverage.into()),
         None => {
             let exceptions = entity.exceptions.iter().map(|exception| {
-                let texts = [("Name", &exception.name), ("Message", &exception.message)];
-                let known = texts.into_iter().filter_map(|(key, text)| {
-                    Some((key.to_owned(), Value::from(text.as_deref()?)))
-                });
-                Value::Object(known.collect())
+                // One without a class has an empty name there, and no message if it has none.
+                let name = Value::from(exception.name.as_deref().unwrap_or_default());
+                let message = exception.message.as_deref().map(Value::from);
+                let message = message.map(|message| ("Message".to_owned(), message));
+                Value::Object([("Name".to_owned(), name)].into_iter().chain(message).collect())
             });
             members.insert("Exceptions".to_owned(), exceptions.collect::<Vec<_>>().into())
         }

@@ -270,6 +270,23 @@ fn root_causes() {
 }
 
 #[test]
+fn an_exception_without_a_class_has_an_empty_name_as_in_summaries() {
+    let document = r#"{"trace_id":"1-68000000-00000000000000000000000a","id":"0000000000000001",
+        "name":"web","start_time":10,"end_time":12,"fault":true,
+        "cause":{"exceptions":[{"id":"00000000000000ee","message":"m"}]}}"#;
+    with_trace(&[document], |trace| {
+        let check = |exception: &str, expect: bool| {
+            let path = format!("[{{\"Name\":\"web\",\"Exceptions\":[{exception}]}}]");
+            let text = format!("rootcause.json = #[{{\"Services\":[{{\"EntityPath\":{path}}}]}}]");
+            assert_eq!(matches(&parse(&text).unwrap(), trace), expect, "{text}");
+        };
+        check("{\"Name\":\"\",\"Message\":\"m\"}", true);
+        check("{\"Message\":\"m\"}", true);
+        check("{\"Name\":\"x\",\"Message\":\"m\"}", false);
+    });
+}
+
+#[test]
 fn what_joins() {
     check_all(&[
         ("ok AND fault", false),

@@ -5,7 +5,7 @@ use crate::expression::{
     AnnotationTest, Comparison, Expression, GroupBy, NumberTest, Side, TextComparison, TextTest,
 };
 use crate::keyword::{Keyword, RootCauseList, Scope, nearest};
-use crate::lexer::{Symbol, Token, token_at};
+use crate::lexer::{Symbol, Token, Unknown, token_at};
 use crate::parser::Parser;
 
 /// Any comparison, before it is known what is compared.
@@ -162,6 +162,10 @@ impl<'a> Parser<'a> {
             self.expect(Symbol::CloseBracket, "]")?;
             return if key.is_empty() { Err(self.no_key(start)) } else { Ok(key) };
         }
+        if token_at(self.text, start).token == Token::Unknown(Unknown::OtherQuote) {
+            self.take();
+            return Err(self.unexpected("the key of an annotation between [ and ]"));
+        }
         let Some(length) = rest.find(']') else {
             return Err(self.error_at(self.text.len(), "] after the key of an annotation", None));
         };
@@ -267,16 +271,21 @@ impl<'a> Parser<'a> {
     }
 
     /// A text in double quotes. A bare word is taken too: the guide has one
-    /// (`name = traces and type = …`).
+    /// (`name = traces and type = …`), unless it stands between terms: then the text is missing.
     pub(super) fn text(&mut self) -> Result<String, FilterError> {
         let text = match &mut self.next.token {
             Token::Text(text) => std::mem::take(text),
-            Token::Word(word) => (*word).to_owned(),
+            Token::Word(word) if !is_connective(word) => (*word).to_owned(),
             _ => return Err(self.unexpected("a text in double quotes")),
         };
         self.take();
         Ok(text)
     }
+}
+
+/// Whether a word connects terms.
+fn is_connective(word: &str) -> bool {
+    ["and", "or", "not"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// The operator that a person means by a word that is none.

@@ -162,6 +162,26 @@ fn errors_tell_where_and_what() {
          Expected a keyword of the trace; did you mean responsetime?",
     );
     check_error(
+        "annotations.age > 5",
+        "Error Location: line 1, position 11 : Invalid input symbol: 'annotations'. \
+         Expected a keyword of the trace; did you mean annotation?",
+    );
+    check_error(
+        "http.status_code = 200",
+        "Error Location: line 1, position 12 : Invalid input symbol: 'http.status_'. \
+         Expected a keyword of the trace; did you mean http.statuscode?",
+    );
+    check_error(
+        "user = and",
+        "Error Location: line 1, position 8 : Invalid input symbol: 'user = a'. \
+         Expected a text in double quotes",
+    );
+    check_error(
+        "annotation['a'] = 1",
+        "Error Location: line 1, position 12 : Invalid input symbol: 'annotation[''. \
+         Expected the key of an annotation between [ and ]; did you mean straight double quotes?",
+    );
+    check_error(
         "er",
         "Error Location: line 1, position 1 : Invalid input symbol: 'e'. \
          Expected a keyword of the trace",
