@@ -146,7 +146,7 @@ def test_what_is_refused(shared_roentgen: Roentgen, xray: Any) -> None:
     for members, expected in (
         ({"Period": 120}, "Period must be 60 or 300"),
         ({"StartTime": START + 601}, "StartTime must not be after EndTime"),
-        ({"StartTime": START - 10 * 365 * 86400}, "at most 43200 points"),
+        ({"StartTime": START - 10 * 365 * 86400}, "at most 43201 points"),
         ({"GroupName": "unknown"}, "Group not found"),
         ({"ForecastStatistics": True}, "EntitySelectorExpression"),
         ({"NextToken": "forged"}, "NextToken is not valid"),

@@ -21,9 +21,9 @@ use crate::filtered_graphs::filtered_graphs;
 use crate::groups::{GroupSelector, Groups};
 use crate::json;
 
-/// Most points of a series: thirty days of minutes, which is as long as X-Ray keeps what it could
-/// tell of.
-const MOST_POINTS: i64 = 43_200;
+/// Most points of a series: thirty days of minutes, of which the first and the last may be parts;
+/// that is as long as X-Ray keeps what it could tell of.
+const MOST_POINTS: i64 = 43_201;
 
 /// Points in a page: a day of minutes.
 const PAGE_POINTS: usize = 1440;
@@ -106,6 +106,8 @@ impl Series {
         let period = i64::from(period_minutes);
         let first_minute = whole_periods(range.start, period);
         let end_minute = whole_periods(range.end.minus(Micros::new(1)), period) + period;
+        // Of a time to come there is nothing to tell, not even that nothing was.
+        let end_minute = end_minute.min(whole_periods(now, period) + period);
         if (end_minute - first_minute) / period > MOST_POINTS {
             let message = format!(
                 "A series has at most {MOST_POINTS} points; ask for a shorter range, or for a \
@@ -124,8 +126,7 @@ impl Series {
             .finish();
         Ok(Self {
             first_minute,
-            // Of a time to come there is nothing to tell, not even that nothing was.
-            end_minute: end_minute.min(whole_periods(now, period) + period),
+            end_minute,
             period_minutes,
             subject,
             expression: group.expression().clone(),

@@ -209,6 +209,18 @@ fn a_forecast_is_made_of_the_day_before() {
 }
 
 #[test]
+fn a_series_has_thirty_days_of_minutes_and_ends_now() {
+    let check = |start: i64, end: i64, expect: i64| {
+        let asked = json!({"StartTime": start, "EndTime": end});
+        let series = check_request(asked, &Groups::default()).unwrap();
+        assert_eq!(series.end_minute - series.first_minute, expect);
+    };
+    let now = seconds(MINUTE + 10_000);
+    check(now - 60, now + 31 * 86_400, 2);
+    check(now + 30 - 30 * 86_400, now + 30, 43_201);
+}
+
+#[test]
 fn what_is_refused() {
     let groups = Groups::default();
     let check = |members: Value, expect: &str| {
@@ -222,9 +234,9 @@ fn what_is_refused() {
     check(json!({"StartTime": null}), "StartTime is required");
     check(json!({"Period": 120}), "Period must be 60 or 300");
     check(json!({"Period": 0}), "Period must be 60 or 300");
-    check(json!({"EndTime": 43_201 * 60}), "at most 43200 points");
-    check(json!({"EndTime": 43_201 * 300, "Period": 300}), "at most 43200 points");
-    check(json!({"EndTime": 253_402_300_799_i64}), "at most 43200 points");
+    check(json!({"EndTime": 43_202 * 60}), "at most 43201 points");
+    check(json!({"EndTime": 43_202 * 300, "Period": 300}), "at most 43201 points");
+    check(json!({"EndTime": 253_402_300_799_i64}), "at most 43201 points");
     check(json!({"GroupName": "none"}), "Group not found");
     check(json!({"ForecastStatistics": true}), "needs an EntitySelectorExpression");
     let edge = "edge(\"a\", \"b\")";
