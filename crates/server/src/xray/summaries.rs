@@ -110,7 +110,11 @@ impl Query {
             expression: &self.expression,
             is_wanted: &|summary| self.is_sampled(summary),
         };
-        let page = search.find(store).map_err(|error| store_failure(&error))?;
+        let page = match most {
+            // The pages before this one, asked for with a greater value, have looked at all.
+            0 => FoundPage { traces: Vec::new(), scanned: 0, next: self.after },
+            _ => search.find(store).map_err(|error| store_failure(&error))?,
+        };
         json::write(&self.reply(&page, most_bytes, most)?)
     }
 
@@ -139,12 +143,13 @@ impl Query {
         let shown = trace_summaries.len();
         // Of what lies behind the last one shown, the next page tells.
         let scanned = if shown < found { page.scanned * shown / found } else { page.scanned };
-        let next = page::next_after(&page.traces, shown, page.next).filter(|_| scanned < most);
+        let reached = page::next_after(&page.traces, shown, page.next);
+        let next = reached.filter(|_| scanned < most);
         Ok(GetTraceSummariesReply {
             trace_summaries,
-            // Newest first, so the stretch of time that this page covers begins where the next
-            // page goes on.
-            approximate_time: WireTime(next.map_or(self.range.start, |next| next.time)),
+            // Newest first, so the stretch of time that this page covers begins where a next page
+            // would go on.
+            approximate_time: WireTime(reached.map_or(self.range.start, |reached| reached.time)),
             traces_processed_count: scanned,
             next_token: next.map(|next| self.token(next, scanned).encode(self.fingerprint)),
         })

@@ -256,6 +256,21 @@ fn a_partial_scan_tells_of_the_newest_traces() {
     for most in [1_u16, 99, 100, 101, 250, 300] {
         assert_eq!(scanned(most.into()), all[..usize::from(most)], "{most}");
     }
+    let ask =
+        |most: u32, token: &Value| {
+            server.ask(PATH, &json!({
+            "StartTime": start, "EndTime": start + 300.0, "Sampling": true, "NextToken": token,
+            "SamplingStrategy": {"Name": "PartialScan", "Value": most},
+        }))
+        };
+    // What is told of time is of what was looked at.
+    let page = ask(50, &Value::Null);
+    let reached = page["ApproximateTime"].as_f64().unwrap();
+    assert!((reached - (start + 250.0)).abs() <= 1.0, "{reached}");
+    // Going on with less than was looked at already tells of nothing more.
+    let token = &ask(150, &Value::Null)["NextToken"];
+    let page = ask(50, token);
+    assert_eq!((ids(&page).len(), &page["NextToken"]), (0, &Value::Null));
     let body = json!({"StartTime": 1, "EndTime": 2, "Sampling": true,
         "SamplingStrategy": {"Name": "PartialScan", "Value": 0.5}});
     let message = server.refused(PATH, &body, 400, "InvalidRequestException");
