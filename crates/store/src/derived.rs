@@ -21,8 +21,9 @@ use crate::replacing::Stretch;
 use crate::settled::{ColumnCache, Sequence, SettledFile};
 use crate::state::State;
 
-/// Bytes that are collected before they are written to a settled file.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes that are collected before they are written to a settled file: a tenth of one that has just
+/// settled, so that writing is few calls of the kernel, and the memory stays in the cache.
+const BUFFER_BYTES: usize = 256 << 10;
 /// How the names of settled files end.
 const EXTENSION: &str = "settled";
 
@@ -128,7 +129,7 @@ pub(crate) fn write_file(
 ) -> Result<Arc<SettledFile>, StoreError> {
     let path = path_of(directory, number);
     let written = || {
-        let mut sink = Sink { file: disk.create(&path)?, buffer: Vec::new() };
+        let mut sink = Sink { file: disk.create(&path)?, buffer: Vec::with_capacity(BUFFER_BYTES) };
         write(&mut sink)?;
         sink.finish()?;
         disk.sync_directory(directory)
@@ -198,9 +199,13 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_BYTES {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
             self.flush()?;
+        }
+        if bytes.len() > BUFFER_BYTES {
+            self.file.append(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
         }
         Ok(bytes.len())
     }

@@ -167,14 +167,14 @@ impl OpenSet {
         })
     }
 
-    /// All traces in short, each as it is when its shard is looked at.
-    pub(crate) fn list(&self) -> Vec<Listed> {
-        let mut listed = Vec::with_capacity(self.size().traces);
-        for shard in &self.shards {
+    /// All traces in short, each as it is when its shard is looked at. Of one shard only the list is
+    /// in memory at a time: that of all has megabytes, and is asked for some times a second.
+    pub(crate) fn list(&self) -> impl Iterator<Item = Listed> {
+        self.shards.iter().flat_map(|shard| {
             let shard = lock(shard);
-            listed.extend(shard.traces.iter().filter_map(|(&id, trace)| trace.listed(id)));
-        }
-        listed
+            let listed = shard.traces.iter().filter_map(|(&id, trace)| trace.listed(id));
+            listed.collect::<Vec<Listed>>()
+        })
     }
 
     /// The shards, for whoever looks at all traces.

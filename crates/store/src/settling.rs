@@ -106,7 +106,7 @@ pub(crate) fn wake_if_worthwhile(state: &State) {
 /// When it could not be written; what had settled until then has.
 pub(crate) fn settle_everything(state: &State) -> Result<(), StoreError> {
     let end = state.extent.known().end;
-    while state.open.list().iter().any(|trace| trace.first < end) {
+    while state.open.list().any(|trace| trace.first < end) {
         if settle(state, Wish::Everything)? == 0 {
             break;
         }
@@ -207,7 +207,7 @@ fn make_room(state: &State, derived: &mut Derived) -> Result<(), Trouble> {
 pub(crate) fn checkpoint(state: &State, derived: &mut Derived) {
     let known = state.extent.known();
     let mut change = derived.change(&known);
-    let least_open = state.open.list().iter().map(|trace| trace.first).min();
+    let least_open = state.open.list().map(|trace| trace.first).min();
     change.replay_from = replay_from(derived, &known, least_open);
     if let Err(error) = derived::publish(state, derived, change, Vec::new()) {
         tracing::warn!(%error, "the manifest could not be brought up to date");

@@ -46,7 +46,7 @@ fn positions(open: &OpenSet, id: TraceId) -> Vec<Position> {
 fn documents_come_stay_once_and_go() {
     let now = SystemClock.instant();
     let open = OpenSet::new(1000);
-    assert_eq!((open.size(), open.list().len()), (Size::default(), 0));
+    assert_eq!((open.size(), open.list().count()), (Size::default(), 0));
     for offset in [20, 40, 60, 40, 30] {
         assert!(open.enter(document(TRACE, position(1, offset), 10, 1, 5), now));
     }
@@ -95,8 +95,8 @@ fn files_that_are_gone_take_their_documents() {
     let count = |open: &OpenSet| usize::try_from(open.size().documents).unwrap();
     let before = count(&open);
     assert_eq!(open.remove_files(1), 200);
-    assert_eq!((count(&open), open.list().len()), (before - 200, 133));
-    assert!(open.list().iter().all(|trace| trace.first.file() > 1));
+    assert_eq!((count(&open), open.list().count()), (before - 200, 133));
+    assert!(open.list().all(|trace| trace.first.file() > 1));
     open.remove_files(3);
     assert_eq!(open.size(), Size::default());
 }
@@ -157,7 +157,7 @@ fn a_trace_is_listed_with_when_it_was_opened_and_touched() {
     let later = begin + Duration::from_secs(3);
     open.enter(document(TRACE, position(1, 1), 10, 1, 5), begin);
     open.enter(document(TRACE, position(2, 1), 10, 2, 5), later);
-    let listed = open.list();
+    let listed: Vec<Listed> = open.list().collect();
     let Listed { id, first, last, documents, memory, opened, touched } = listed[0];
     assert_eq!((id, first, last, documents), (TRACE, position(1, 1), position(2, 1), 2));
     assert_eq!((opened, touched, memory), (begin, later, open.size().bytes));

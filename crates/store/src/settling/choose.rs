@@ -48,7 +48,7 @@ impl Choice {
 /// still to be read that begins at `unread_from`, only traces all of whose open documents stand
 /// before it: of the others, more documents may come that stand in between.
 pub(super) fn choose(
-    listed: Vec<Listed>,
+    listed: impl Iterator<Item = Listed>,
     wish: Wish,
     now: Instant,
     unread_from: Option<Position>,
@@ -59,19 +59,18 @@ pub(super) fn choose(
         let since = |moment: Instant| now.saturating_duration_since(moment);
         since(trace.touched) >= settle_quiet || is_open_for_long(trace, now)
     };
-    let memory: u64 = listed.iter().map(|trace| trace.memory).sum();
     let may_settle = |trace: &Listed| {
         unread_from.is_none_or(|unread| trace.last < unread) && (wish != Wish::Due || is_due(trace))
     };
-    // In place: the list has megabytes, and is looked through some times a second.
-    let (mut chosen, mut choice) = (listed, Choice::default());
-    chosen.retain(|trace| {
-        let may_settle = may_settle(trace);
-        if !may_settle {
-            choice.keep(trace);
+    let (mut chosen, mut choice, mut memory) = (Vec::new(), Choice::default(), 0);
+    for trace in listed {
+        memory += trace.memory;
+        if may_settle(&trace) {
+            chosen.push(trace);
+        } else {
+            choice.keep(&trace);
         }
-        may_settle
-    });
+    }
     let due: usize = chosen.iter().map(|trace| trace.documents).sum();
     if wish == Wish::Due && due < settle_documents.max(1) {
         return Choice::default();
@@ -128,7 +127,7 @@ mod tests {
         };
         let check = |traces: &[(u32, usize, u64, u64, u64)], wish, expect: &[u32]| {
             let Choice { chosen, least_staying } =
-                choose(listed(traces), wish, now, None, &options);
+                choose(listed(traces).into_iter(), wish, now, None, &options);
             let numbers: Vec<_> = chosen.iter().map(|trace| trace.first.offset()).collect();
             assert_eq!(numbers, expect, "{traces:?} {wish:?}");
             let stays = |trace: &&(u32, _, _, _, _)| !numbers.contains(&trace.0);
