@@ -63,4 +63,4 @@ pub use sequence::{Sequence, Sequences};
 pub use service_graph::service_graphs;
 pub use steps::Steps;
 pub use trace_index::IndexEntry;
-pub use write::{SettledBatch, SettledTrace, write_settled};
+pub use write::{SettledBatch, SettledTrace, SettledWriter};

@@ -6,31 +6,30 @@
 //! from the earlier file by a correction in the new one. Documents that retention has dropped in
 //! between are missing in both; the difference is still what the new documents bring.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use roentgen_model::{Rollups, TraceGraph, TraceId};
+use roentgen_model::{TraceId, TraceSummary};
 
-use crate::assembling::{Assembled, Whereabouts, assemble_contents, bare_summary};
+use crate::assembling::Whereabouts;
 use crate::derived::{self, Derived};
 use crate::extent::Known;
-use crate::live::LiveFile;
 use crate::locking::lock;
 use crate::log::{FileNumber, Position};
-use crate::manifest::ListedFile;
 use crate::query::is_large;
 use crate::replacing::{self, Trouble};
-use crate::settled::{
-    Kinds, Sequence, Sequences, SettledBatch, SettledError, SettledTrace, write_settled,
-};
+use crate::settled::SettledError;
 use crate::signal::Urgency;
 use crate::state::State;
 use crate::{StoreError, Tuning};
 
 use choose::{Wish, choose, is_open_for_long};
+use leaving::Leaving;
 
 mod choose;
+mod leaving;
 
 /// The settler rests for this part of the time that makes a trace quiet, so that it does not look
 /// at all open traces for each document that comes.
@@ -43,18 +42,6 @@ const FIRST_REST: Duration = Duration::from_millis(100);
 const LONGEST_REST: Duration = Duration::from_secs(10);
 /// Documents that are read from the log before it is looked whether open traces take too much.
 const DOCUMENTS_BETWEEN_LOOKS: u64 = 1024;
-/// After so many traces the settler looks whether the store is being closed.
-const TRACES_BETWEEN_LOOKS: usize = 256;
-
-/// What becomes one settled file.
-#[derive(Debug, Default)]
-struct Batch {
-    traces: Vec<SettledTrace>,
-    kinds: Kinds,
-    rollups: Rollups,
-    corrections: HashMap<Sequence, Rollups>,
-    superseded: Vec<(Sequence, TraceId)>,
-}
 
 /// The settler thread.
 pub(crate) fn run(state: &State) {
@@ -132,7 +119,7 @@ fn settle(state: &State, wish: Wish) -> Result<usize, StoreError> {
             Ok(Err(trouble)) => trouble,
             Err(_) => {
                 state.report_panic("settling");
-                let error = std::io::Error::other("a defect of the store was met");
+                let error = io::Error::other("a defect of the store was met");
                 StoreError::io("settle to", &state.directories.settled, error).into()
             }
         };
@@ -252,12 +239,9 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
         return Ok(0);
     }
     let live = state.live();
-    let mut batches: BTreeMap<FileNumber, Batch> = BTreeMap::new();
+    let mut leaving: BTreeMap<FileNumber, Vec<Leaving>> = BTreeMap::new();
     let mut settled: Vec<(TraceId, Position)> = Vec::with_capacity(chosen.len());
-    for (count, trace) in chosen.into_iter().enumerate() {
-        if count % TRACES_BETWEEN_LOOKS == 0 && state.settling.is_closed() {
-            return Err(StoreError::Closed.into());
-        }
+    for trace in chosen {
         let Some(open) = state.open.get(trace.id) else { continue };
         let found = live.find(trace.id)?;
         let row = found.as_ref().and_then(|found| found.row);
@@ -269,9 +253,12 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
         let Some(last) = whereabouts.open.last().map(|document| document.position) else {
             continue;
         };
-        let batch = batches.entry(last.file()).or_default();
-        add_trace(state, derived, batch, trace.id, &whereabouts, row);
         settled.push((trace.id, last));
+        if !whereabouts.only_open().is_empty() {
+            let time = TraceSummary::time_of(trace.id, open.times().first_start);
+            let trace = Leaving { id: trace.id, time, whereabouts, row };
+            leaving.entry(last.file()).or_default().push(trace);
+        }
     }
     if settled.is_empty() {
         return Ok(0);
@@ -279,8 +266,8 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
     let mut change = derived.change(&known);
     change.replay_from = replay_from(derived, &known, choice.least_staying);
     let mut added = Vec::new();
-    for (home, batch) in batches.into_iter().filter(|(_, batch)| !batch.traces.is_empty()) {
-        match write(state, derived, home, batch) {
+    for (home, leaving) in leaving {
+        match leaving::write(state, derived, home, leaving) {
             Ok(file) => added.push(file),
             Err(error) => {
                 derived::remove_unpublished(state, &added);
@@ -304,65 +291,4 @@ fn try_settle(state: &State, derived: &mut Derived, wish: Wish) -> Result<usize,
 fn is_costly(whereabouts: &Whereabouts) -> bool {
     !whereabouts.settled.is_empty()
         && is_large(whereabouts.settled.len(), whereabouts.settled_bytes)
-}
-
-/// Adds a trace to those that settle together.
-fn add_trace(
-    state: &State,
-    derived: &mut Derived,
-    batch: &mut Batch,
-    id: TraceId,
-    whereabouts: &Whereabouts,
-    row: Option<Sequence>,
-) {
-    let new = whereabouts.only_open();
-    let positions: Vec<Position> = new.iter().map(|document| document.position).collect();
-    if positions.is_empty() {
-        return;
-    }
-    let bytes = new.iter().map(|document| u64::from(document.bytes)).sum();
-    let shown = whereabouts.read_for_lists(state, id);
-    let all = shown.settled.iter().chain(&shown.open);
-    let names = &mut derived.names;
-    let assembled = assemble_contents(state, id, all, names);
-    if let Some(row) = row {
-        if let Some(before) = assemble_contents(state, id, shown.settled.iter(), names) {
-            batch.corrections.entry(row).or_default().add(&before.graph);
-        }
-        batch.superseded.push((row, id));
-    }
-    let Assembled { summary, graph } = assembled
-        .unwrap_or_else(|| Assembled { summary: bare_summary(id), graph: TraceGraph::default() });
-    batch.rollups.add(&graph);
-    let observed = batch.kinds.observe(&summary, &graph);
-    batch.traces.push(SettledTrace { summary, observed, positions, bytes });
-}
-
-fn write(
-    state: &State,
-    derived: &mut Derived,
-    home: FileNumber,
-    batch: Batch,
-) -> Result<LiveFile, StoreError> {
-    let sequence = derived.take_number();
-    let positions = || batch.traces.iter().flat_map(|trace| trace.positions.iter().copied());
-    let least = positions().min().unwrap_or(Position::MIN);
-    let greatest = positions().max().unwrap_or(Position::MIN);
-    let sequences = Sequences::of(sequence);
-    let listed = ListedFile { number: sequence, sequences, home, least, greatest };
-    let corrections = batch.corrections.into_iter().filter(|(_, rollups)| !rollups.is_empty());
-    let batch = SettledBatch {
-        sequence,
-        home,
-        traces: batch.traces,
-        kinds: batch.kinds,
-        rollups: batch.rollups,
-        corrections: corrections.collect(),
-        superseded: batch.superseded,
-    };
-    let directory = &state.directories.settled;
-    let file = derived::write_file(&*state.disk, directory, sequence, &state.cache, |sink| {
-        write_settled(&batch, sink).map(drop)
-    })?;
-    Ok(LiveFile::new(listed, file))
 }

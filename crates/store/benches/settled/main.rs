@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use roentgen_model::{Micros, Timestamp, TraceId, TraceSummary};
 use roentgen_store::settled::{
-    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledFile, Steps, find_page,
-    merge_settled, service_graphs, write_settled,
+    ColumnCache, NoOpenTraces, QueriedFile, ScanThreads, Sequence, SettledBatch, SettledFile,
+    SettledTrace, SettledWriter, Steps, find_page, merge_settled, service_graphs,
 };
 use roentgen_store::{
     AnnotationMatch, Condition, ServiceMatch, SummaryQuery, TextField, TextMatch, TimeRange,
@@ -119,15 +119,15 @@ fn write_files(directory: &Path, traffic: &mut Traffic) -> Written {
     let mut written = Written { paths: Vec::new(), known: Vec::new(), documents: 0 };
     let (mut spent, mut bytes) = (Duration::ZERO, 0);
     for number in 1..=FILES {
-        let batch = traffic.batch(Sequence(number), TRACES_PER_FILE);
+        let (settled, rest) = traffic.batch(Sequence(number), TRACES_PER_FILE);
         let path = directory.join(format!("{number}.settled"));
         let mut contents = Vec::new();
         let stopwatch = Stopwatch::start();
-        bytes += write_settled(&batch, &mut contents).expect("memory takes everything");
+        bytes += write(&settled, &rest, &mut contents).expect("memory takes everything");
         spent += stopwatch.ran();
         std::fs::write(&path, contents).expect("the file can be written");
-        written.documents += batch.traces.iter().map(|t| t.positions.len() as u64).sum::<u64>();
-        written.known.extend(batch.traces.iter().step_by(1000).map(|t| t.summary.clone()));
+        written.documents += settled.iter().map(|t| t.positions.len() as u64).sum::<u64>();
+        written.known.extend(settled.iter().step_by(1000).map(|t| t.summary.clone()));
         written.paths.push(path);
     }
     let traces = FILES as usize * TRACES_PER_FILE;
@@ -272,17 +272,26 @@ fn map(files: &[Arc<SettledFile>]) {
 }
 
 /// Batches as they settle, merged eight into one, twice.
+/// Writes a settled file a row group at a time, as the engine does; gives its length.
+fn write(traces: &[SettledTrace], rest: &SettledBatch, sink: &mut Vec<u8>) -> std::io::Result<u64> {
+    let mut writer = SettledWriter::new(sink, traces.len())?;
+    for group in traces.chunks(SettledWriter::GROUP_TRACES) {
+        writer.add(group, &rest.kinds)?;
+    }
+    writer.finish(rest)
+}
+
 fn settle_and_merge(directory: &Path, traffic: &mut Traffic) {
     const TRACES: usize = 11_000;
     let mut spent = Duration::ZERO;
     let (mut paths, mut traces) = (Vec::new(), 0);
     for number in 0..64 {
-        let batch = traffic.batch(Sequence(100 + number), TRACES);
-        traces += batch.traces.len();
+        let (settled, rest) = traffic.batch(Sequence(100 + number), TRACES);
+        traces += settled.len();
         let path = directory.join(format!("small-{number}.settled"));
         let mut contents = Vec::new();
         let stopwatch = Stopwatch::start();
-        write_settled(&batch, &mut contents).expect("memory takes everything");
+        write(&settled, &rest, &mut contents).expect("memory takes everything");
         spent += stopwatch.ran();
         std::fs::write(&path, contents).expect("the file can be written");
         paths.push(path);

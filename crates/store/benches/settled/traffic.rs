@@ -101,8 +101,12 @@ impl Traffic {
         self.id(epoch.unwrap_or(random))
     }
 
-    /// The next traces.
-    pub(crate) fn batch(&mut self, sequence: Sequence, traces: usize) -> SettledBatch {
+    /// The next traces, and what a settled file of them has besides.
+    pub(crate) fn batch(
+        &mut self,
+        sequence: Sequence,
+        traces: usize,
+    ) -> (Vec<SettledTrace>, SettledBatch) {
         let (mut rollups, mut kinds) = (Rollups::default(), Kinds::default());
         let traces = (0..traces)
             .map(|_| {
@@ -112,7 +116,7 @@ impl Traffic {
             })
             .collect();
         let (corrections, superseded) = (Vec::new(), Vec::new());
-        SettledBatch { sequence, home: 1, traces, kinds, rollups, corrections, superseded }
+        (traces, SettledBatch { sequence, home: 1, kinds, rollups, corrections, superseded })
     }
 
     fn trace(&mut self, kinds: &mut Kinds) -> (SettledTrace, TraceGraph) {

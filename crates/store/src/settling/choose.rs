@@ -9,7 +9,7 @@ use crate::{StoreOptions, Tuning};
 /// A trace that something comes for again and again settles when it has been open for so long:
 /// at opening, the log is read from the first document of the trace that is open for longest.
 const LONGEST_OPEN: Duration = Duration::from_secs(20);
-/// Most documents that settle at once, which bounds the memory of it: some 25 MB for summaries.
+/// Most documents that settle at once, which bounds how long it takes: some 0.2 s.
 /// One trace may have more.
 pub(super) const MOST_DOCUMENTS: usize = 65_536;
 /// When open traces take more memory than they may, so much of it is left when enough have

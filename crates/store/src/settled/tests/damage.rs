@@ -12,8 +12,8 @@ use super::samples::{Files, batch_of, bytes_of, plain_summary, read_anything, su
 fn sample() -> Vec<u8> {
     let traces: Vec<_> = (0..40).map(|n| plain_summary(n, 1000)).collect();
     let mut batch = batch_of(5, &traces);
-    batch.superseded = vec![(super::super::Sequence(2), traces[3].id)];
-    batch.corrections = vec![(super::super::Sequence(2), batch.rollups.clone())];
+    batch.rest.superseded = vec![(super::super::Sequence(2), traces[3].id)];
+    batch.rest.corrections = vec![(super::super::Sequence(2), batch.rest.rollups.clone())];
     bytes_of(&batch)
 }
 

@@ -11,10 +11,9 @@ use roentgen_model::{
 use super::super::columns::ColumnData as _;
 use super::super::observed::{Kinds, bit};
 use super::super::{
-    FilteredRows, QueriedFile, ScanThreads, SettledBatch, SettledFile, Steps, filtered_graphs,
-    merge_settled,
+    FilteredRows, QueriedFile, ScanThreads, SettledFile, Steps, filtered_graphs, merge_settled,
 };
-use super::samples::{Files, batch_of, bytes_of, plain_summary, rows_of};
+use super::samples::{Batch, Files, batch_of, bytes_of, plain_summary, rows_of};
 use crate::{Condition, Logic};
 
 /// Of a request or call: caller, node, whether it is real, first and outlived, flags, minute, length.
@@ -81,14 +80,15 @@ fn seen(graph: &TraceGraph) -> Vec<Seen> {
     nodes.chain(edges).collect()
 }
 
-fn batch(sequence: u64, traces: &[(TraceSummary, TraceGraph)]) -> SettledBatch {
+fn batch(sequence: u64, traces: &[(TraceSummary, TraceGraph)]) -> Batch {
     let summaries: Vec<TraceSummary> = traces.iter().map(|(summary, _)| summary.clone()).collect();
     let mut batch = batch_of(sequence, &summaries);
     let mut kinds = Kinds::default();
     for (trace, (summary, graph)) in batch.traces.iter_mut().zip(traces) {
         trace.observed = kinds.observe(summary, graph);
     }
-    SettledBatch { kinds, ..batch }
+    batch.rest.kinds = kinds;
+    batch
 }
 
 /// The requests of all rows, in the order of traces; `None` for a trace whose are not known.

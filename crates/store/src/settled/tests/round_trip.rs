@@ -9,7 +9,8 @@ use roentgen_model::{Micros, Rollups, ServiceGraph, TraceId};
 use super::super::service_graph::add_up;
 use super::super::{Position, ScanThreads, Sequence, SettledFile, Steps};
 use super::samples::{
-    Files, batch_of, bytes_of, graph_of, plain_summary, rows_of, summaries, whole_graph,
+    Files, batch_of, bytes_in_parts, bytes_of, graph_of, plain_summary, rows_of, summaries,
+    whole_graph,
 };
 
 proptest! {
@@ -26,10 +27,28 @@ proptest! {
     }
 
     #[test]
-    fn positions_are_found_by_id(summaries in summaries(12), absent: [u8; 16]) {
+    fn traces_that_are_added_in_parts_stand_in_groups_of_their_own(
+        summaries in summaries(12),
+        part in 1_usize..5,
+    ) {
+        let mut files = Files::new();
+        let file = files.open(&bytes_in_parts(&batch_of(1, &summaries), part));
+        let mut expect = summaries;
+        expect.chunks_mut(part).for_each(|part| part.sort_by_key(|row| (row.time, row.id)));
+        prop_assert_eq!(file.groups().count(), expect.len().div_ceil(part));
+        prop_assert_eq!(rows_of(&file), expect);
+        prop_assert!(file.verify().is_ok());
+    }
+
+    #[test]
+    fn positions_are_found_by_id(
+        summaries in summaries(12),
+        absent: [u8; 16],
+        part in 1_usize..13,
+    ) {
         let mut files = Files::new();
         let batch = batch_of(3, &summaries);
-        let file = files.open(&bytes_of(&batch));
+        let file = files.open(&bytes_in_parts(&batch, part));
         for trace in &batch.traces {
             let found = file.find(trace.summary.id).unwrap().unwrap();
             prop_assert_eq!(found.id, trace.summary.id);
@@ -49,8 +68,8 @@ fn a_file_knows_what_it_holds() {
     let mut files = Files::new();
     let summaries: Vec<_> = (0..10_000).map(|n| plain_summary(n, 1000 + n as i64 / 50)).collect();
     let mut batch = batch_of(5, &summaries);
-    batch.superseded = vec![(Sequence(2), summaries[3].id)];
-    batch.corrections = vec![(Sequence(2), batch.rollups.clone())];
+    batch.rest.superseded = vec![(Sequence(2), summaries[3].id)];
+    batch.rest.corrections = vec![(Sequence(2), batch.rest.rollups.clone())];
     let bytes = bytes_of(&batch);
     let file = files.open(&bytes);
     assert_eq!((file.bytes(), file.home()), (bytes.len() as u64, 7));

@@ -25,7 +25,7 @@ use super::super::rollups::RollupBlock;
 use super::super::trace_index::IndexBlock;
 use super::super::{
     ColumnCache, Kinds, Position, QueriedFile, Sequence, SettledBatch, SettledFile, SettledTrace,
-    Steps, write_settled,
+    SettledWriter, Steps,
 };
 
 /// A short text out of few, so that values repeat.
@@ -256,7 +256,7 @@ impl Files {
 
     /// What settling these traces makes, as the engine does it: a trace that is in an earlier
     /// file supersedes its row there and takes back what it contributed.
-    pub(super) fn batch(&self, sequence: u64, summaries: &[TraceSummary]) -> SettledBatch {
+    pub(super) fn batch(&self, sequence: u64, summaries: &[TraceSummary]) -> Batch {
         let mut batch = batch_of(sequence, summaries);
         let mut corrections: BTreeMap<Sequence, Rollups> = BTreeMap::new();
         let mut rows: BTreeMap<Sequence, BTreeMap<TraceId, TraceSummary>> = BTreeMap::new();
@@ -264,13 +264,13 @@ impl Files {
             let in_file = |file: &&Arc<SettledFile>| file.find(summary.id).unwrap().is_some();
             let Some(earlier) = self.files.iter().rfind(in_file) else { continue };
             let target = earlier.sequences().last();
-            batch.superseded.push((target, summary.id));
+            batch.rest.superseded.push((target, summary.id));
             let rows = rows
                 .entry(target)
                 .or_insert_with(|| rows_of(earlier).into_iter().map(|row| (row.id, row)).collect());
             corrections.entry(target).or_default().add(&graph_of(&rows[&summary.id]));
         }
-        batch.corrections = corrections.into_iter().collect();
+        batch.rest.corrections = corrections.into_iter().collect();
         batch
     }
 
@@ -343,8 +343,14 @@ pub(super) fn read_anything(bytes: &[u8], rows: usize) {
     }
 }
 
+/// What a settled file is made of.
+pub(super) struct Batch {
+    pub(super) traces: Vec<SettledTrace>,
+    pub(super) rest: SettledBatch,
+}
+
 /// Traces that were in no earlier file.
-pub(super) fn batch_of(sequence: u64, summaries: &[TraceSummary]) -> SettledBatch {
+pub(super) fn batch_of(sequence: u64, summaries: &[TraceSummary]) -> Batch {
     let (mut rollups, mut kinds) = (Rollups::default(), Kinds::default());
     summaries.iter().for_each(|summary| rollups.add(&graph_of(summary)));
     let trace = |(place, summary): (u64, &TraceSummary)| SettledTrace {
@@ -356,21 +362,26 @@ pub(super) fn batch_of(sequence: u64, summaries: &[TraceSummary]) -> SettledBatc
         ],
         bytes: 1000 + place,
     };
-    SettledBatch {
-        sequence: Sequence(sequence),
-        home: 7,
-        traces: (0..).zip(summaries).map(trace).collect(),
-        kinds,
-        rollups,
-        corrections: Vec::new(),
-        superseded: Vec::new(),
-    }
+    let traces = (0..).zip(summaries).map(trace).collect();
+    let (sequence, home) = (Sequence(sequence), 7);
+    let (corrections, superseded) = (Vec::new(), Vec::new());
+    let rest = SettledBatch { sequence, home, kinds, rollups, corrections, superseded };
+    Batch { traces, rest }
 }
 
 /// The bytes of a file.
-pub(super) fn bytes_of(batch: &SettledBatch) -> Vec<u8> {
+pub(super) fn bytes_of(batch: &Batch) -> Vec<u8> {
+    bytes_in_parts(batch, usize::MAX)
+}
+
+/// The bytes of a file to which so many traces were added at a time.
+pub(super) fn bytes_in_parts(batch: &Batch, part: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let length = write_settled(batch, &mut bytes).unwrap();
+    let mut writer = SettledWriter::new(&mut bytes, batch.traces.len()).unwrap();
+    for traces in batch.traces.chunks(part) {
+        writer.add(traces, &batch.rest.kinds).unwrap();
+    }
+    let length = writer.finish(&batch.rest).unwrap();
     assert_eq!(length, bytes.len() as u64);
     bytes
 }
