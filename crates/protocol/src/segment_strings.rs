@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use bytes::{Bytes, BytesMut};
+
 use crate::PutTraceSegmentsRequest;
 
 /// The one member.
@@ -26,6 +28,14 @@ const MOST_DOCUMENT_BYTES: usize = 96 << 10;
 /// What the memory for a document has at first: most documents are smaller.
 const FIRST_BUFFER_BYTES: usize = 4 << 10;
 
+/// Memory that documents share: it holds those of a usual call. To allocate for each document, and to
+/// free that on another thread, took several times as long as copying it.
+const SHARED_BYTES: usize = 64 << 10;
+
+/// Longer documents have memory of their own, so that little is left over where one more does not
+/// fit.
+const MOST_SHARED_BYTES: usize = SHARED_BYTES / 8;
+
 /// Bytes looked at together: as many as a `u64` has bits.
 const BLOCK: usize = 64;
 
@@ -40,13 +50,16 @@ pub struct SegmentStrings<'a> {
     taken: usize,
     /// Where a document is put together; as long as it may become without asking again.
     buffer: Vec<u8>,
+    /// Where the next document will stand, behind those that were read.
+    documents: BytesMut,
 }
 
 /// What comes next in a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextString {
-    /// A document; valid UTF-8.
-    Document(Vec<u8>),
+    /// A document; valid UTF-8. Documents of one body share memory, which is free when none of them
+    /// is left.
+    Document(Bytes),
     /// Nothing: this was the whole body.
     End,
     /// Something else than another string or the proper end, or more than
@@ -61,7 +74,8 @@ struct NotPlain;
 impl<'a> SegmentStrings<'a> {
     /// Begins to read a body; `None` when its beginning is not plain.
     pub fn open(body: &'a [u8]) -> Option<Self> {
-        let mut strings = Self { body, position: 0, taken: 0, buffer: Vec::new() };
+        let (buffer, documents) = (Vec::new(), BytesMut::new());
+        let mut strings = Self { body, position: 0, taken: 0, buffer, documents };
         for token in [b"{", MEMBER, b":", b"["] {
             strings.skip(token)?;
         }
@@ -82,7 +96,7 @@ impl<'a> SegmentStrings<'a> {
         }
     }
 
-    fn read_next(&mut self) -> Result<Option<Vec<u8>>, NotPlain> {
+    fn read_next(&mut self) -> Result<Option<Bytes>, NotPlain> {
         if self.skip(b"]").is_some() {
             self.skip(b"}").ok_or(NotPlain)?;
             self.skip_white_space();
@@ -102,7 +116,16 @@ impl<'a> SegmentStrings<'a> {
         if !document.is_ascii() {
             std::str::from_utf8(document).map_err(|_| NotPlain)?;
         }
-        Ok(Some(document.to_vec()))
+        if length > MOST_SHARED_BYTES {
+            return Ok(Some(Bytes::copy_from_slice(document)));
+        }
+        if length > self.documents.capacity() {
+            // What is left of the body is longer than the documents in it.
+            let left = self.body.len().saturating_sub(self.position);
+            self.documents = BytesMut::with_capacity((length + left).min(SHARED_BYTES));
+        }
+        self.documents.extend_from_slice(document);
+        Ok(Some(self.documents.split().freeze()))
     }
 
     /// Puts the rest of a string, whose quote was read, into the buffer; gives its length there.
@@ -353,7 +376,7 @@ mod tests {
         loop {
             match strings.next_string() {
                 NextString::Document(document) => {
-                    documents.push(String::from_utf8(document).expect("checked"));
+                    documents.push(String::from_utf8(document.to_vec()).expect("checked"));
                 }
                 NextString::End => return Some(documents),
                 NextString::NotPlain => return None,
@@ -422,11 +445,31 @@ mod tests {
         let list = |count: usize| format!("[{}]", vec!["\"x\""; count].join(","));
         check(&list(50), Some(&["x"; 50]));
         check(&list(51), None);
-        for length in [FIRST_BUFFER_BYTES, 64 << 10, MOST_DOCUMENT_BYTES - BLOCK - RUN] {
+        for length in
+            [FIRST_BUFFER_BYTES, MOST_SHARED_BYTES, 64 << 10, MOST_DOCUMENT_BYTES - BLOCK - RUN]
+        {
             let document = "\\".repeat(length);
             check(&format!("[\"{}\"]", document.replace('\\', "\\\\")), Some(&[&document]));
         }
         check(&format!("[\"{}\"]", "x".repeat(MOST_DOCUMENT_BYTES)), None);
+    }
+
+    #[test]
+    fn short_documents_share_memory_and_take_no_more_than_the_body() {
+        let lengths = [100, MOST_SHARED_BYTES, 1, MOST_SHARED_BYTES + 1, 0, 2_000];
+        let texts: Vec<String> =
+            lengths.iter().cycle().take(50).map(|length| "x".repeat(*length)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let list = serde_json::to_string(&texts).expect("JSON");
+        check(&list, Some(&texts));
+        let body = format!("{{\"TraceSegmentDocuments\":{list}}}");
+        let mut strings = SegmentStrings::open(body.as_bytes()).expect("a plain body");
+        let NextString::Document(first) = strings.next_string() else { panic!("a document") };
+        assert!(!first.is_unique() && strings.documents.capacity() <= SHARED_BYTES - 100);
+        let mut alone =
+            SegmentStrings::open(br#"{"TraceSegmentDocuments":["abc"]}"#).expect("plain");
+        let NextString::Document(_) = alone.next_string() else { panic!("a document") };
+        assert!(alone.documents.capacity() < 8);
     }
 
     #[test]

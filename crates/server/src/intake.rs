@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use roentgen_model::{MAX_DOCUMENT_BYTES, Rejection, Timestamp, split_documents};
 use roentgen_ops::{Clock, HeldBack};
 use roentgen_store::{Acknowledge, NewDocument, StoreError, TraceStore};
@@ -37,6 +38,8 @@ pub(crate) struct Arrival {
     /// Documents, good or bad.
     count: u64,
     checked: Checked,
+    /// Memory to parse in.
+    buffer: Vec<u8>,
 }
 
 /// What came out of the payloads of an arrival, each of which is a document or an array of them.
@@ -86,12 +89,12 @@ impl Intake {
     /// Begins with documents that have just come.
     pub(crate) fn arrival(&self, source: Source) -> Arrival {
         let received = epoch_time(self.clock.now());
-        Arrival { source, received, count: 0, checked: Checked::default() }
+        Arrival { source, received, count: 0, checked: Checked::default(), buffer: Vec::new() }
     }
 
     /// Checks a payload: the body of a datagram, or one string of `TraceSegmentDocuments`.
     /// Documents of an array stand for themselves; a bad one does not spoil the others.
-    pub(crate) fn check(&self, payload: Vec<u8>, arrival: &mut Arrival) {
+    pub(crate) fn check(&self, payload: Bytes, arrival: &mut Arrival) {
         match cut(&payload) {
             Ok(Some(documents)) => {
                 for document in documents {
@@ -109,7 +112,12 @@ impl Intake {
     /// Ends an arrival; its documents count as received.
     pub(crate) fn finish(&self, arrival: Arrival) -> Checked {
         self.counters.count_received(arrival.source, arrival.count);
-        arrival.checked
+        let mut checked = arrival.checked;
+        if !checked.rejections.is_empty() {
+            // A short document that is stored must not keep the memory of long ones that are not.
+            checked.accepted.iter_mut().for_each(NewDocument::leave_shared_memory);
+        }
+        checked
     }
 
     /// Hands documents to the store, and waits for a time when it has no room. `done` learns, from
@@ -172,9 +180,9 @@ impl Intake {
         }
     }
 
-    fn check_one(&self, bytes: Vec<u8>, arrival: &mut Arrival) {
+    fn check_one(&self, bytes: Bytes, arrival: &mut Arrival) {
         arrival.count += 1;
-        match NewDocument::parse(bytes, arrival.received) {
+        match NewDocument::parse_with(bytes, arrival.received, &mut arrival.buffer) {
             Ok(document) => arrival.checked.accepted.push(document),
             Err(rejection) => self.reject(rejection, arrival),
         }
@@ -200,7 +208,7 @@ impl Intake {
 
 /// The documents of a payload that is an array of them; `None` when it is one document, so that
 /// this need not be copied.
-fn cut(payload: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Rejection> {
+fn cut(payload: &[u8]) -> Result<Option<Vec<Bytes>>, Rejection> {
     // The size limit holds for the payload as a whole. Parsing it will refuse it.
     if payload.len() > MAX_DOCUMENT_BYTES {
         return Ok(None);
@@ -211,7 +219,7 @@ fn cut(payload: &[u8]) -> Result<Option<Vec<Vec<u8>>>, Rejection> {
     {
         return Ok(None);
     }
-    Ok(Some(documents.into_iter().map(|document| document.into_owned()).collect()))
+    Ok(Some(documents.into_iter().map(|document| document.into_owned().into()).collect()))
 }
 
 /// A wall-clock time as the wire has it. A clock before 1970 counts as 1970.
@@ -222,6 +230,7 @@ pub(crate) fn epoch_time(now: SystemTime) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
     use roentgen_ops::{ManualClock, Metrics};
 
     use super::*;
@@ -249,7 +258,7 @@ mod tests {
         let (intake, _, counters) = intake();
         let check = |payload: String, expect: &[&str], rejected: usize| {
             let mut arrival = intake.arrival(Source::Udp);
-            intake.check(payload.into_bytes(), &mut arrival);
+            intake.check(payload.into(), &mut arrival);
             let checked = intake.finish(arrival);
             let texts: Vec<_> = checked.accepted.iter().map(NewDocument::bytes).collect();
             assert_eq!(texts, expect.iter().map(|text| text.as_bytes()).collect::<Vec<_>>());
@@ -268,12 +277,31 @@ mod tests {
         assert_eq!(rejected, [("ParseError", 1), ("MissingId", 1), ("InvalidSegment", 1)]);
     }
 
+    #[test]
+    fn what_is_refused_leaves_no_memory_behind() {
+        let check = |other: &str, is_left: bool| {
+            let (intake, _, _) = intake();
+            let mut shared = BytesMut::from([&document(1), other].concat().as_bytes());
+            let good = shared.split_to(document(1).len()).freeze();
+            let mut arrival = intake.arrival(Source::Http);
+            intake.check(good, &mut arrival);
+            intake.check(shared.split().freeze(), &mut arrival);
+            let checked = intake.finish(arrival);
+            let documents = checked.accepted.iter().map(NewDocument::bytes);
+            assert_eq!(documents.map(<[u8]>::len).sum::<usize>() > document(1).len(), is_left);
+            drop(checked.rejections);
+            assert_eq!(shared.try_reclaim(other.len()), !is_left);
+        };
+        check(&document(2), true);
+        check("7", false);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_becomes_of_documents_is_counted() {
         let (intake, store, counters) = intake();
         let documents = |count: u32| {
             let mut arrival = intake.arrival(Source::Http);
-            (0..count).for_each(|id| intake.check(document(id).into_bytes(), &mut arrival));
+            (0..count).for_each(|id| intake.check(document(id).into(), &mut arrival));
             intake.finish(arrival).accepted
         };
         store.make_room();

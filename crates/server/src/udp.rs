@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use roentgen_ops::Clock;
 use roentgen_protocol::split_datagram;
 use roentgen_store::StoreError;
@@ -230,7 +231,7 @@ impl Worker {
 
     fn take(&self, datagram: &[u8], arrival: &mut Arrival) {
         match split_datagram(datagram) {
-            Ok(document) => self.intake.check(document.to_vec(), arrival),
+            Ok(document) => self.intake.check(Bytes::copy_from_slice(document), arrival),
             Err(fault) => {
                 self.counters.count_rejected(fault.reason(), 1);
                 if let Some(held_back) = self.intake.warning_due(fault.reason()) {

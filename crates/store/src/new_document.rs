@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use roentgen_model::{Document, EntityKind, Rejection, SegmentId, Timestamp, TraceId};
 
 /// A document that the model accepts, with what the store needs of it until its trace settles.
@@ -14,7 +15,7 @@ pub struct NewDocument {
     trace_id: TraceId,
     received: Timestamp,
     times: Times,
-    bytes: Vec<u8>,
+    bytes: Bytes,
     outline: Arc<[u8]>,
 }
 
@@ -44,11 +45,26 @@ impl NewDocument {
     ///
     /// # Errors
     /// When the document is not acceptable; with the code and the cause that X-Ray gives.
-    pub fn parse(bytes: Vec<u8>, received: Timestamp) -> Result<Self, Rejection> {
-        // An outline has a fifth of the size of its document, mostly.
-        let mut buffer = Vec::with_capacity(bytes.len() / 2);
-        let Outlined { trace_id, times, outline } = Outlined::parse(&bytes, &mut buffer)?;
+    pub fn parse(bytes: impl Into<Bytes>, received: Timestamp) -> Result<Self, Rejection> {
+        Self::parse_with(bytes.into(), received, &mut Vec::new())
+    }
+
+    /// As [`NewDocument::parse`], for who has many: `buffer` is memory to work in, whatever it has.
+    ///
+    /// # Errors
+    /// As [`NewDocument::parse`].
+    pub fn parse_with(
+        bytes: Bytes,
+        received: Timestamp,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Self, Rejection> {
+        let Outlined { trace_id, times, outline } = Outlined::parse(&bytes, buffer)?;
         Ok(Self { trace_id, received, times, bytes, outline })
+    }
+
+    /// Takes its bytes out of memory that it shares with others: for who keeps it without them.
+    pub fn leave_shared_memory(&mut self) {
+        self.bytes = Bytes::copy_from_slice(&self.bytes);
     }
 
     /// The trace it belongs to.
@@ -68,7 +84,7 @@ impl NewDocument {
 
     /// The memory it takes while it waits.
     pub(crate) fn memory(&self) -> usize {
-        self.bytes.capacity() + self.outline.len() + size_of::<Self>()
+        self.bytes.len() + self.outline.len() + size_of::<Self>()
     }
 
     /// What is kept of it once it is written.
@@ -119,7 +135,22 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
+
+    #[test]
+    fn a_document_can_leave_the_memory_that_it_shares() {
+        let text = r#"{"trace_id":"1-581cf771-a006649127e371903a2de979","name":"x","id":"00000000000000aa","start_time":10}"#;
+        let mut shared = BytesMut::from([text, " and others"].concat().as_bytes());
+        let part = shared.split_to(text.len()).freeze();
+        let others = shared.freeze();
+        let mut document = NewDocument::parse(part, Timestamp::default()).unwrap();
+        assert!(!others.is_unique());
+        document.leave_shared_memory();
+        assert!(others.is_unique());
+        assert_eq!(document.bytes(), text.as_bytes());
+    }
 
     #[test]
     fn a_document_is_parsed_once_and_tells_its_times() {

@@ -92,7 +92,7 @@ impl Documents {
         Ok(json_reply(StatusCode::OK, serde_json::to_vec(&reply).unwrap_or_default()))
     }
 
-    async fn unpack(&self, body: &Bytes) -> Result<Vec<Vec<u8>>, ApiError> {
+    async fn unpack(&self, body: &Bytes) -> Result<Vec<Bytes>, ApiError> {
         if body.len() <= INLINE_BYTES {
             return unpack(body);
         }
@@ -133,7 +133,7 @@ impl Documents {
 }
 
 /// The documents of a body.
-fn unpack(body: &[u8]) -> Result<Vec<Vec<u8>>, ApiError> {
+fn unpack(body: &[u8]) -> Result<Vec<Bytes>, ApiError> {
     if let Some(documents) = unpack_plain(body) {
         return Ok(documents);
     }
@@ -151,11 +151,11 @@ fn unpack(body: &[u8]) -> Result<Vec<Vec<u8>>, ApiError> {
     if documents.len() > most {
         return Err(ApiError::invalid(format!("Exceeding maximum segment count: {most}")));
     }
-    Ok(documents.into_iter().map(String::into_bytes).collect())
+    Ok(documents.into_iter().map(Bytes::from).collect())
 }
 
 /// The documents of a body as SDKs write it; `None` for every other, right or wrong.
-fn unpack_plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+fn unpack_plain(body: &[u8]) -> Option<Vec<Bytes>> {
     let mut strings = SegmentStrings::open(body)?;
     let mut documents = Vec::new();
     loop {

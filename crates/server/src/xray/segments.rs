@@ -54,7 +54,7 @@ pub(super) async fn put_trace_segments(app: &Arc<App>, body: Bytes) -> Result<Ve
 }
 
 /// The documents of a body as SDKs write it; `None` for every other, right or wrong.
-async fn read_plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+async fn read_plain(body: &[u8]) -> Option<Vec<Bytes>> {
     let mut strings = SegmentStrings::open(body)?;
     let mut documents = Vec::new();
     let mut turn = Turn::default();
@@ -70,17 +70,17 @@ async fn read_plain(body: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// The documents of any body.
-fn read_any(body: &[u8]) -> Result<Vec<Vec<u8>>, ApiError> {
+fn read_any(body: &[u8]) -> Result<Vec<Bytes>, ApiError> {
     let request: PutTraceSegmentsRequest = read_request(body)?;
     let documents = required("TraceSegmentDocuments", request.trace_segment_documents)?;
     let most = PutTraceSegmentsRequest::MAX_DOCUMENTS;
     if documents.len() > most {
         return Err(ApiError::invalid(format!("Exceeding maximum segment count: {most}")));
     }
-    Ok(documents.into_iter().map(String::into_bytes).collect())
+    Ok(documents.into_iter().map(Bytes::from).collect())
 }
 
-async fn check(intake: &Intake, documents: Vec<Vec<u8>>) -> Checked {
+async fn check(intake: &Intake, documents: Vec<Bytes>) -> Checked {
     let mut arrival = intake.arrival(Source::Http);
     let mut turn = Turn::default();
     for document in documents {
