@@ -1,6 +1,7 @@
 """Stands in for the X-Ray service behind a daemon: answers as told, keeps and checks every request."""
 
 import json
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -81,9 +82,14 @@ class Received:
 
 
 class FakeXRay:
-    """Serves on a free port of the loopback."""
+    """Serves on a free port of the loopback, or where it is told."""
 
-    def __init__(self, keys: list[Key] | None = None, region: str = "us-east-1") -> None:
+    def __init__(
+        self,
+        keys: list[Key] | None = None,
+        region: str = "us-east-1",
+        listener: socket.socket | None = None,
+    ) -> None:
         self.keys = keys or [DEFAULT_KEY]
         self.region = region
         self.received: list[Received] = []
@@ -91,8 +97,8 @@ class FakeXRay:
         self._replies: dict[str, list[Reply]] = {path: [reply] for path, reply in DEFAULT_REPLIES.items()}
         self._lock = threading.Lock()
         self._released = threading.Event()
-        self._server = _server(self)
-        self.port = self._server.server_port
+        self._server = _server(self, listener or socket.create_server(("127.0.0.1", 0)))
+        self.port = int(self._server.socket.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -163,7 +169,7 @@ class FakeXRay:
         self._server.server_close()
 
 
-def _server(service: FakeXRay) -> ThreadingHTTPServer:
+def _server(service: FakeXRay, listener: socket.socket) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         # Head and body leave together: of two small writes the second waits 40 ms for the first's ACK.
@@ -188,7 +194,10 @@ def _server(service: FakeXRay) -> ThreadingHTTPServer:
         def log_message(self, format: str, *arguments: object) -> None:
             """Requests are kept; a second record on stderr helps nobody."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(listener.getsockname(), Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.server_activate()
     server.daemon_threads = True
     return server
 

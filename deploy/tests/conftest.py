@@ -1,18 +1,24 @@
-"""What every check of `deploy/` has at hand: credentials that are no secret."""
+"""What every check of `deploy/` has at hand: images, an account on moto, tasks that end with their test."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import containers
 import pytest
-from harness.environment import CREDENTIALS, RUNNING_IN_CI, require_tools
+from base_images import make_python
+from harness.environment import CREDENTIALS, REPOSITORY, RUNNING_IN_CI, require_tools
+from shipped import FOREIGN
 
 if TYPE_CHECKING:
     from fargate.deployment import Deployment
     from fargate.moto_plus import Cloud
+    from fargate.pod import PodTask
+    from fargate.task import PlainTask
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +47,15 @@ def server_image() -> str:
     return containers.SERVER_IMAGE
 
 
+@pytest.fixture(scope="session")
+def foreign_daemon_image() -> str:
+    """The image of the daemon for a processor that this machine does not have."""
+    require_containers()
+    tag = f"{containers.DAEMON_IMAGE}-{FOREIGN.architecture}"
+    containers.build("daemon", tag, FOREIGN)
+    return tag
+
+
 def require_containers() -> None:
     """Skips the test where containers cannot be run; in CI that is a failure."""
     require_tools("buildah", "podman", "runc", "skopeo")
@@ -64,3 +79,75 @@ def deployment(cloud: Cloud) -> Deployment:
     from fargate.deployment import Deployment
 
     return Deployment(cloud)
+
+
+@pytest.fixture
+def stopping() -> Iterator[contextlib.ExitStack]:
+    """Ends what a test has started."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def app_image(daemon_image: str) -> str:
+    """The sample app by its own Dockerfile, on a stand-in for its base image."""
+    make_python("docker.io/library/python:3.13-slim")
+    tag = "localhost/bottle:1.0"
+    source = REPOSITORY / "examples" / "bottle"
+    containers.run("buildah", "bud", "--quiet", "--pull-never", "--format", "docker", "--tag", tag, source)
+    return tag
+
+
+@pytest.fixture(scope="session")
+def load_image(app_image: str) -> str:
+    """The stand-in for Apache Bench under its name; a user has an image with the real one."""
+    tag = "localhost/load:1.0"
+    bench = Path(__file__).parent / "fargate" / "bench.py"
+    working = containers.run("buildah", "from", "--pull-never", app_image).stdout.strip()
+    containers.run("buildah", "copy", "--quiet", "--chmod", "0755", working, bench, "/usr/bin/ab")
+    containers.run("buildah", "config", "--entrypoint", "[]", "--cmd", "", working)
+    containers.run("buildah", "commit", "--quiet", "--rm", working, tag)
+    return tag
+
+
+@pytest.fixture(scope="session")
+def image_of(app_image: str, daemon_image: str, server_image: str, load_image: str) -> Callable[[str], str]:
+    """What is built here for an image of the registry: what is shipped, and the sample app."""
+    local = {"app": app_image, "daemon": daemon_image, "server": server_image, "load": load_image}
+    return lambda name: local[name.rpartition("/")[2].partition(":")[0]]
+
+
+@pytest.fixture
+def plain(stopping: contextlib.ExitStack, tmp_path: Path) -> Callable[..., PlainTask]:
+    """Starts a task as plain processes, in a directory with a name of its own."""
+    from fargate.article import environment
+    from fargate.images import program_of
+    from fargate.task import PlainTask
+
+    def start(definition: dict[str, Any], name: str, **more: Any) -> PlainTask:
+        directory = tmp_path / name
+        directory.mkdir()
+        task = PlainTask(definition, program_of, directory, **({"environment": environment()} | more))
+        stopping.callback(task.close)
+        return task.start()
+
+    return start
+
+
+@pytest.fixture
+def pod(
+    stopping: contextlib.ExitStack, tmp_path: Path, image_of: Callable[[str], str]
+) -> Callable[..., PodTask]:
+    """Starts a task as a pod, by default one that is to ask nothing of EC2."""
+    from fargate.moto_plus import REGION
+    from fargate.pod import PodTask
+
+    alone = {"AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def start(definition: dict[str, Any], **more: Any) -> PodTask:
+        given = {"images": image_of, "directory": tmp_path, "environment": alone} | more
+        task = PodTask(definition, **given)
+        stopping.callback(task.close)
+        return task.start()
+
+    return start

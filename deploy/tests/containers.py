@@ -69,26 +69,19 @@ def podman(*arguments: str | Path, is_checked: bool = True) -> str:
     return done.stdout + done.stderr
 
 
-def build(name: str, tag: str, platform: Platform = NATIVE) -> str:
-    """Builds the image `name` from what `cargo xtask images` laid out; gives its id, a hash of all of it."""
+def build(name: str, tag: str, platform: Platform = NATIVE, *, index: str = "") -> str:
+    """Builds the image `name` from what `cargo xtask images` laid out; gives its id, a hash of all of it.
+
+    With an index the image becomes one of those in it, as `docker buildx build` with many platforms does.
+    """
     platform.program("roentgen" if name == "server" else "roentgen-daemon")
     identity = SCRATCH / f"{name}-{platform.architecture}.id"
+    steps = ("--quiet", "--pull-never", "--no-cache", "--timestamp", "0", "--format", "docker")
     run(
-        *(
-            "buildah",
-            "bud",
-            "--quiet",
-            "--pull-never",
-            "--no-cache",
-            "--timestamp",
-            "0",
-            "--format",
-            "docker",
-        ),
-        *("--platform", f"linux/{platform.architecture}"),
+        *("buildah", "bud", *steps, "--platform", f"linux/{platform.architecture}"),
         # Known without being told in newer versions only.
         *("--build-arg", f"TARGETARCH={platform.architecture}"),
-        *("--iidfile", identity, "--tag", tag),
+        *("--iidfile", identity, "--tag", tag, *(("--manifest", index) if index else ())),
         *("--file", IMAGES / f"{name}.Dockerfile", TARGET / "images" / name),
     )
     return identity.read_text().strip()

@@ -49,6 +49,9 @@ PLATFORMS = (AMD64, ARM64)
 NATIVE = next((each for each in PLATFORMS if each.machine == platform.machine()), AMD64)
 """The one of this machine."""
 
+FOREIGN = next(each for each in PLATFORMS if each is not NATIVE)
+"""One whose programs this machine runs under an emulator alone."""
+
 
 def tool(name: str) -> Path:
     """A program of the virtual environment that these tests run in."""

@@ -59,7 +59,7 @@ fn binaries() -> anyhow::Result<Outcome> {
         return Ok(lacking(&left_out.join("; ")));
     }
     apt_install(&["qemu-aarch64-static"], &["qemu-user-static"])?;
-    pytest("test_binaries.py", &[], &[])
+    pytest(&["test_binaries.py"], &[], &[])
 }
 
 /// What builds and runs containers here: no Docker engine.
@@ -89,21 +89,21 @@ fn lay_out_images() -> anyhow::Result<()> {
 
 fn images() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    with_containers("test_images.py", &[], &[])
+    with_containers(&["test_images.py"], &[], &[])
 }
 
 fn compose() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    with_containers("test_compose.py", &["mmdebstrap", "node", "npm"], &DEBIAN_PACKAGES)
+    with_containers(&["test_compose.py"], &["mmdebstrap", "node", "npm"], &DEBIAN_PACKAGES)
 }
 
 fn kubernetes() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    with_containers("test_kubernetes.py", &["mmdebstrap", "kubectl"], &DEBIAN_PACKAGES)
+    with_containers(&["test_kubernetes.py"], &["mmdebstrap", "kubectl"], &DEBIAN_PACKAGES)
 }
 
 fn systemd() -> anyhow::Result<Outcome> {
-    pytest("test_systemd.py", &["systemd-analyze", "strace"], &["systemd", "strace"])
+    pytest(&["test_systemd.py"], &["systemd-analyze", "strace"], &["systemd", "strace"])
 }
 
 fn packages() -> anyhow::Result<Outcome> {
@@ -115,20 +115,24 @@ fn packages() -> anyhow::Result<Outcome> {
         packages::make(platform)?;
     }
     let tools = [&["lintian"], &DEBIAN_PACKAGES[..]].concat();
-    pytest("test_packages.py", &["mmdebstrap", "lintian"], &tools)
+    pytest(&["test_packages.py"], &["mmdebstrap", "lintian"], &tools)
 }
 
 fn migration() -> anyhow::Result<Outcome> {
-    pytest("test_migration.py", &[], &[])
+    pytest(&["test_migration.py"], &[], &[])
 }
 
 fn workflows() -> anyhow::Result<Outcome> {
-    pytest("test_workflows.py", &[], &[])
+    pytest(&["test_workflows.py"], &[], &[])
 }
 
-fn with_containers(test: &str, programs: &[&str], packages: &[&str]) -> anyhow::Result<Outcome> {
+fn with_containers(
+    files: &[&str],
+    programs: &[&str],
+    packages: &[&str],
+) -> anyhow::Result<Outcome> {
     let programs = [&CONTAINER_PROGRAMS, programs].concat();
-    pytest(test, &programs, &[&CONTAINER_PACKAGES, packages].concat())
+    pytest(files, &programs, &[&CONTAINER_PACKAGES, packages].concat())
 }
 
 fn style() -> anyhow::Result<Outcome> {
@@ -148,7 +152,7 @@ fn style() -> anyhow::Result<Outcome> {
 
 /// Runs tests of `deploy/tests` with these programs, of which those that are Debian packages as well are
 /// installed where we may.
-fn pytest(test: &str, programs: &[&str], packages: &[&str]) -> anyhow::Result<Outcome> {
+fn pytest(files: &[&str], programs: &[&str], packages: &[&str]) -> anyhow::Result<Outcome> {
     apt_install(programs, packages)?;
     if let Some(missing) = missing_programs(&[&["python3"], programs].concat()) {
         return Ok(missing);
@@ -165,7 +169,7 @@ fn pytest(test: &str, programs: &[&str], packages: &[&str]) -> anyhow::Result<Ou
     }
     let python = virtual_environment("deploy", &REQUIREMENTS)?;
     let mut tests = command(&python, &root().join("deploy").join("tests"));
-    tests.args(["-m", "pytest", test]);
+    tests.args(["-m", "pytest"]).args(files);
     tests.env("ROENTGEN_BINARY", server).env("ROENTGEN_DAEMON_BINARY", daemon);
     run_all([tests])
 }

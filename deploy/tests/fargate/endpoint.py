@@ -1,6 +1,7 @@
 """The endpoint of X-Ray as a task sees it: checks what is signed, and has a Roentgen server answer."""
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 
@@ -15,8 +16,8 @@ ROLE_KEY = Key("ASIATASKROLE", "secret of the role", "token of the role")
 class SignedEndpoint(FakeXRay):
     """Takes requests for X-Ray in a region, signed with the key of the role; `check_signatures` tells."""
 
-    def __init__(self, region: str, target: str) -> None:
-        super().__init__([ROLE_KEY], region)
+    def __init__(self, region: str, target: str, listener: socket.socket | None = None) -> None:
+        super().__init__([ROLE_KEY], region, listener)
         self._target = target
 
     def take(self, handler: BaseHTTPRequestHandler, body: bytes) -> Reply:
@@ -29,7 +30,7 @@ class SignedEndpoint(FakeXRay):
 
 
 def credentials_of_the_role() -> Reply:
-    """The answer of the address in AWS_CONTAINER_CREDENTIALS_FULL_URI (ECS, task IAM roles)."""
+    """What ECS answers at the address of AWS_CONTAINER_CREDENTIALS_RELATIVE_URI (ECS, task IAM roles)."""
     document = {
         "AccessKeyId": ROLE_KEY.access_key_id,
         "SecretAccessKey": ROLE_KEY.secret_access_key,

@@ -17,6 +17,9 @@ from harness.polling import wait_until
 
 from fargate.task import Container, start_order
 
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+"""Where the images have what they trust."""
+
 
 class PodTask:
     """One task as a pod of podman."""
@@ -28,8 +31,14 @@ class PodTask:
         directory: Path,
         environment: dict[str, str],
         hosts: dict[str, str] | None = None,
+        surround: Callable[[int], None] | None = None,
+        trusted: Path | None = None,
     ) -> None:
-        """`hosts` says which address a name has that only a network of AWS knows."""
+        """`hosts` says which address a name has that only a network of AWS knows.
+
+        `surround` is called before the first container starts, with the id of a process in the network of the
+        pod. `trusted` takes the place of the bundle of CA certificates in the images.
+        """
         self.definition = definition
         self.started: list[str] = []
         self._pod = f"ecs-{definition['family']}"
@@ -37,6 +46,8 @@ class PodTask:
         self._directory = directory
         self._environment = environment
         self._hosts = hosts or {}
+        self._surround = surround
+        self._trusted = trusted
         self._order = start_order(definition["containerDefinitions"])
         self._address = ""
 
@@ -50,6 +61,8 @@ class PodTask:
         infra = podman("pod", "inspect", "--format", "{{.InfraContainerID}}", self._pod).strip()
         networks = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         self._address = podman("inspect", "--format", networks, infra).strip()
+        if self._surround:
+            self._surround(int(podman("inspect", "--format", "{{.State.Pid}}", infra)))
         for container in self._order:
             for dependency in container.get("dependsOn", []):
                 if dependency["condition"] == "HEALTHY":
@@ -85,6 +98,8 @@ class PodTask:
             options += ["--memory", f"{container['memory']}m"]
         for mount in container.get("mountPoints", []):
             options += ["--volume", f"{self._volume(mount['sourceVolume'])}:{mount['containerPath']}"]
+        if self._trusted:
+            options += ["--volume", f"{self._trusted}:{CERTIFICATES}:ro"]
         if "entryPoint" in container:
             options += ["--entrypoint", container["entryPoint"][0]]
         rest = container.get("entryPoint", [])[1:]

@@ -19,7 +19,7 @@ pub(super) fn cloudformation() -> anyhow::Result<Outcome> {
             println!("{GUARD} was not installed: {why}");
         }
     }
-    pytest("cloudformation", &[], &[])
+    pytest(&["cloudformation"], &[], &[])
 }
 
 /// What ECS would run, run.
@@ -28,7 +28,7 @@ pub(super) fn scenario() -> anyhow::Result<Outcome> {
     apt_install(&["ab"], &["apache2-utils"])?;
     // Without containers the tasks are plain processes, and the tests say so.
     apt_install(&CONTAINER_PROGRAMS, &CONTAINER_PACKAGES)?;
-    apt_install(&["mmdebstrap"], &["mmdebstrap"])?;
+    apt_install(&["mmdebstrap", "ip"], &["mmdebstrap", "iproute2"])?;
     lay_out_images()?;
-    pytest("test_scenario.py", &["curl"], &["curl"])
+    pytest(&["test_scenario.py", "test_unharmed.py"], &["curl"], &["curl"])
 }
