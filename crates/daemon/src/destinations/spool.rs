@@ -108,13 +108,27 @@ pub(super) struct Put {
 /// Why there is no spool.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpoolError {
-    #[error("spool directory {}: {error}", directory.display())]
+    #[error("spool directory {}: {error}{}", directory.display(), remedy(error))]
     Directory { directory: PathBuf, error: io::Error },
     #[error(
         "spool directory {} is in use by another daemon; give each its own --spool-dir",
         directory.display()
     )]
     InUse { directory: PathBuf },
+}
+
+/// What to do about an error of the system, where that is known: the end of a message.
+pub(super) fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; give the directory to the user this daemon runs as, or choose another --spool-dir"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; mount it for writing, or choose another --spool-dir"
+        }
+        io::ErrorKind::StorageFull => "; make room there, or set a lower --spool-bytes",
+        _ => "",
+    }
 }
 
 /// Why a file cannot be sent.

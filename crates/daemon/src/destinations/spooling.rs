@@ -13,7 +13,7 @@ use super::answer::{Then, Verdict};
 use super::queue::{Turn, Waiting};
 use super::retry::backoff;
 use super::sending::Line;
-use super::spool::{Put, ReadError, Spool, Stored};
+use super::spool::{Put, ReadError, Spool, Stored, remedy};
 use crate::batch::Batch;
 
 /// Batches on their way to the disk. They still take memory, which bounds them as well.
@@ -161,7 +161,8 @@ async fn store(line: &Line, spooling: &Spooling, batches: Vec<Arc<Batch>>) {
         tracing::error!(
             destination = line.shown(),
             lost = put.failed,
-            "write to the spool {directory}: {error}"
+            "write to the spool {directory}: {error}{}",
+            remedy(error)
         );
     }
     spooling.stored.notify_one();

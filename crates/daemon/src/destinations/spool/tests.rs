@@ -166,6 +166,28 @@ fn two_daemons_cannot_share_it() {
 }
 
 #[test]
+fn what_can_be_mended_is_told_with_the_way() {
+    let check = |kind: io::ErrorKind, expect: &str| {
+        let error = SpoolError::Directory { directory: "/spool/aws".into(), error: kind.into() };
+        assert_eq!(error.to_string(), format!("spool directory /spool/aws: {expect}"));
+    };
+    check(
+        io::ErrorKind::PermissionDenied,
+        "permission denied; give the directory to the user this daemon runs as, or choose another \
+         --spool-dir",
+    );
+    check(
+        io::ErrorKind::ReadOnlyFilesystem,
+        "read-only filesystem or storage medium; mount it for writing, or choose another --spool-dir",
+    );
+    check(
+        io::ErrorKind::StorageFull,
+        "no storage space; make room there, or set a lower --spool-bytes",
+    );
+    check(io::ErrorKind::TimedOut, "timed out");
+}
+
+#[test]
 fn a_disk_that_refuses_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let spool = open(&directory, 1 << 20);
