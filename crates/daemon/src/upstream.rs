@@ -1,12 +1,17 @@
 //! One destination: its address, its signature, its answers.
 //!
-//! Requests go out over HTTP/1.1 connections that are kept open, straight from hyper's connection
-//! level: an upstream has one server, and a pool for one server is a list. The body is never copied
-//! on the way to the kernel (or to the cipher).
+//! Requests go out over HTTP/1.1 connections that are kept open: an upstream has one server, and a
+//! pool for one server is a list. Those whose answer is read whole, batches above all, work their
+//! connection themselves ([`direct`]); those whose answer is handed on while it comes go straight
+//! through hyper's connection level. The body is never copied on the way to the kernel (or to the
+//! cipher).
 
+mod answering;
+mod chunks;
 mod connect;
 mod connection;
 mod dialler;
+mod direct;
 mod failure;
 mod no_proxy;
 mod origin;
@@ -21,11 +26,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -41,7 +46,9 @@ pub(crate) use self::no_proxy::NoProxy;
 pub(crate) use self::origin::{AddressFault, Origin, Proxy};
 pub(crate) use self::signing::{NoCredentials, SignerFuture, SignerSource, Signing};
 
-use self::connection::{Connection, EndWhenDropped, Outgoing};
+use self::connect::Stream;
+use self::connection::Connection;
+use self::direct::{Direct, Outcome};
 use self::pool::Pool;
 use self::resolver::Resolver;
 use self::signing::Signatures;
@@ -61,7 +68,10 @@ pub(crate) struct Upstream {
     signatures: Signatures,
     resolver: Resolver,
     tls: Tls,
-    pool: Pool,
+    /// For answers that are read whole.
+    direct: Pool<Direct>,
+    /// For answers that are handed on.
+    handing_on: Pool<Connection>,
     connections: TaskTracker,
     /// What became of the last call.
     reachable: Reachable,
@@ -126,7 +136,7 @@ struct Route {
 }
 
 impl Upstream {
-    /// An upstream whose endpoint is not known yet. At most `connections` are kept open.
+    /// An upstream whose endpoint is not known yet. Of each kind, at most `connections` are kept open.
     ///
     /// # Errors
     /// When the address of the proxy cannot be read.
@@ -144,7 +154,8 @@ impl Upstream {
             signatures: Signatures::new(signing),
             resolver: Resolver::new(),
             tls: Tls::new(outbound.no_verify_ssl),
-            pool: Pool::new(connections),
+            direct: Pool::new(connections),
+            handing_on: Pool::new(connections),
             connections: TaskTracker::new(),
             reachable: Reachable::default(),
             clock,
@@ -158,7 +169,8 @@ impl Upstream {
         // The authority came out of a URI, whose characters all may stand in a header.
         let host = host.unwrap_or_else(|_| HeaderValue::from_static(""));
         let proxy = self.proxy.clone().filter(|_| !self.no_proxy.matches(&origin));
-        self.pool.clear();
+        self.direct.clear();
+        self.handing_on.clear();
         self.route.send_replace(Some(Arc::new(Route { origin, host, proxy })));
         Ok(())
     }
@@ -187,27 +199,9 @@ impl Upstream {
     /// When there is no answer.
     pub(crate) async fn call(&self, call: Call) -> Result<Response<Incoming>, UpstreamError> {
         let deadline = Instant::now() + call.timeout;
-        let (answer, connection) = self.answer(deadline, call).await?;
-        self.pool.keep(connection);
-        Ok(answer)
-    }
-
-    /// Whether the last call got an answer, of whatever status; `None` before the first.
-    pub(crate) fn is_reachable(&self) -> Option<bool> {
-        self.reachable.get()
-    }
-
-    async fn answer(
-        &self,
-        deadline: Instant,
-        call: Call,
-    ) -> Result<(Response<Incoming>, Connection), UpstreamError> {
-        let answered = timeout_at(deadline, self.exchange(call)).await;
+        let answered = timeout_at(deadline, self.hand_on(call)).await;
         let answer = answered.unwrap_or_else(|_| Err(UpstreamError::timeout()));
-        self.reachable.note(answer.is_ok());
-        if answer.as_ref().is_ok_and(|(answer, _)| answer.status() == StatusCode::FORBIDDEN) {
-            self.signatures.refused();
-        }
+        self.note(answer.as_ref().ok().map(Response::status));
         answer
     }
 
@@ -218,25 +212,44 @@ impl Upstream {
     /// When there is no answer, or it does not come to its end in time.
     pub(crate) async fn call_whole(
         &self,
-        call: Call,
+        mut call: Call,
         most_bytes: usize,
     ) -> Result<Answer, UpstreamError> {
         let deadline = Instant::now() + call.timeout;
-        let (answer, connection) = self.answer(deadline, call).await?;
-        let end = connection.end();
-        // Whatever of the request is still on its way need not arrive.
-        let unread = EndWhenDropped(&end);
-        let (head, body) = answer.into_parts();
-        let body = timeout_at(deadline, read(body, most_bytes)).await;
-        let body = body.unwrap_or_else(|_| Err(UpstreamError::timeout_in_body()))?;
-        if connection.is_through().await {
-            std::mem::forget(unread);
-            self.pool.keep(connection);
+        let resends = call.resends.take();
+        let outcome = match self.exchange(call, most_bytes, deadline, resends.as_ref()).await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Failed { error, was_closed: false, status: None },
+        };
+        match outcome {
+            Outcome::Answered { answer, .. } => {
+                self.note(Some(answer.status));
+                Ok(answer)
+            }
+            Outcome::Failed { error, status, .. } => {
+                self.note(status);
+                Err(error)
+            }
         }
-        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    /// Whether the last call got an answer, of whatever status; `None` before the first.
+    pub(crate) fn is_reachable(&self) -> Option<bool> {
+        self.reachable.get()
+    }
+
+    /// Notes whether a call got an answer, and of what status.
+    fn note(&self, status: Option<StatusCode>) {
+        self.reachable.note(status.is_some());
+        if status == Some(StatusCode::FORBIDDEN) {
+            self.signatures.refused();
+        }
     }
 
     async fn route(&self) -> Arc<Route> {
+        if let Some(route) = &*self.route.borrow() {
+            return Arc::clone(route);
+        }
         let mut changes = self.route.subscribe();
         let known = changes.wait_for(Option::is_some).await;
         match known.ok().and_then(|route| route.clone()) {
@@ -246,28 +259,63 @@ impl Upstream {
         }
     }
 
-    /// The answer, and the connection that it comes over.
+    /// Sends a request and reads the answer.
     async fn exchange(
         &self,
-        mut call: Call,
-    ) -> Result<(Response<Incoming>, Connection), UpstreamError> {
-        let route = self.route().await;
+        call: Call,
+        most_bytes: usize,
+        deadline: Instant,
+        resends: Option<&Counter>,
+    ) -> Result<Outcome, UpstreamError> {
+        // A future that does not have to wait takes no timer.
+        let prepared = timeout_at(deadline, self.prepare(call)).await;
+        let (route, request) = prepared.unwrap_or_else(|_| Err(UpstreamError::timeout()))?;
+        if let Some(connection) = self.direct.take() {
+            let outcome = self.exchange_over(connection, &request, most_bytes, deadline).await;
+            // Between two requests a server may close the connection just when we use it. That is
+            // no failure of the request: it gets a new connection once.
+            if !matches!(outcome, Outcome::Failed { was_closed: true, .. }) {
+                return Ok(outcome);
+            }
+            resends.into_iter().for_each(Counter::increment);
+        }
+        let opened = timeout_at(deadline, Box::pin(self.connect(&route))).await;
+        let stream = opened.unwrap_or_else(|_| Err(UpstreamError::timeout()))?;
+        Ok(self.exchange_over(Direct::new(stream), &request, most_bytes, deadline).await)
+    }
+
+    async fn exchange_over(
+        &self,
+        mut connection: Direct,
+        request: &Request<Bytes>,
+        most_bytes: usize,
+        deadline: Instant,
+    ) -> Outcome {
+        let outcome = connection.exchange(request, most_bytes, deadline).await;
+        if matches!(outcome, Outcome::Answered { leaves_open: true, .. }) {
+            self.direct.keep(connection);
+        }
+        outcome
+    }
+
+    /// Sends a request, and gives the answer when its head is there.
+    async fn hand_on(&self, mut call: Call) -> Result<Response<Incoming>, UpstreamError> {
         let resends = call.resends.take();
-        let request = self.request(call, &route).await?;
-        // Between two requests a server may close the connection just when we use it. That is no
-        // failure of the request: it gets a new connection once.
-        let request = match self.pool.take() {
+        let (route, request) = self.prepare(call).await?;
+        let request = request.map(Full::new);
+        let request = match self.handing_on.take() {
             None => request,
             Some(mut connection) => {
                 let copy = request.clone(); // Of the headers; the body is shared.
                 match connection.send(request).await {
-                    Ok(answer) => return Ok((answer, connection)),
+                    Ok(answer) => {
+                        self.handing_on.keep(connection);
+                        return Ok(answer);
+                    }
                     Err(mut error) => match error.take_message() {
                         Some(unsent) => unsent,
                         None if was_closed(error.error()) => {
-                            if let Some(resends) = &resends {
-                                resends.increment();
-                            }
+                            resends.iter().for_each(Counter::increment);
                             copy
                         }
                         None => return Err(UpstreamError::http(error.error())),
@@ -278,10 +326,18 @@ impl Upstream {
         let mut connection = Box::pin(self.open(&route)).await?;
         let answer = connection.send(request).await;
         let answer = answer.map_err(|e| UpstreamError::http(e.error()))?;
-        Ok((answer, connection))
+        self.handing_on.keep(connection);
+        Ok(answer)
     }
 
-    async fn request(&self, call: Call, route: &Route) -> Result<Outgoing, UpstreamError> {
+    /// The request as it goes out, and where to.
+    async fn prepare(&self, call: Call) -> Result<(Arc<Route>, Request<Bytes>), UpstreamError> {
+        let route = self.route().await;
+        let request = self.request(call, &route).await?;
+        Ok((route, request))
+    }
+
+    async fn request(&self, call: Call, route: &Route) -> Result<Request<Bytes>, UpstreamError> {
         let mut headers = call.headers;
         headers.insert(HOST, route.host.clone());
         let has_body = !matches!(call.method, Method::GET | Method::HEAD) || !call.body.is_empty();
@@ -309,7 +365,7 @@ impl Upstream {
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let mut request = Request::new(Full::new(call.body));
+        let mut request = Request::new(call.body);
         *request.method_mut() = call.method;
         *request.headers_mut() = headers;
         *request.uri_mut() = match is_absolute {
@@ -319,9 +375,13 @@ impl Upstream {
         Ok(request)
     }
 
-    async fn open(&self, route: &Route) -> Result<Connection, UpstreamError> {
+    async fn connect(&self, route: &Route) -> Result<Stream, UpstreamError> {
         let (origin, proxy) = (&route.origin, route.proxy.as_ref());
-        let stream = connect::connect(origin, proxy, &self.resolver, &self.tls).await?;
+        connect::connect(origin, proxy, &self.resolver, &self.tls).await
+    }
+
+    async fn open(&self, route: &Route) -> Result<Connection, UpstreamError> {
+        let stream = self.connect(route).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_BUFFER_BYTES);
         let opened = builder.handshake(TokioIo::new(stream)).await;
@@ -365,26 +425,4 @@ fn was_closed(error: &hyper::Error) -> bool {
     error.is_incomplete_message()
         || error.is_canceled()
         || broken.is_some_and(|e| matches!(e.kind(), BrokenPipe | ConnectionReset))
-}
-
-/// Reads a body until it ends or has `most_bytes`.
-async fn read(mut body: Incoming, most_bytes: usize) -> Result<Bytes, UpstreamError> {
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new(); // Only of bodies in several pieces.
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| UpstreamError::http(&e))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if first.is_empty() {
-            first = data;
-        } else {
-            if whole.is_empty() {
-                whole.extend_from_slice(&first);
-            }
-            whole.extend_from_slice(&data);
-        }
-        if first.len().max(whole.len()) >= most_bytes {
-            break;
-        }
-    }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }

@@ -1,4 +1,5 @@
-//! The end of a connection that requests go into.
+//! The end of a connection that requests go into whose answers are handed on while they come: those
+//! of the TCP port.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -7,6 +8,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
+
+use super::pool::Kept;
 
 /// A request with its body in memory.
 pub(super) type Outgoing = Request<Full<Bytes>>;
@@ -37,35 +40,24 @@ impl Connection {
         }
         answer
     }
+}
 
-    /// Whether the request of an answer that was read has gone out whole. A server may answer early
-    /// and read no more; then the rest of the body would stay with the connection for as long as the
-    /// server likes.
-    pub(super) async fn is_through(&self) -> bool {
-        if !self.is_ready() {
-            // The task of the connection may have had no turn yet to see that all is done.
-            tokio::task::yield_now().await;
-        }
-        self.is_ready()
+impl Kept for Connection {
+    fn is_ready(&self) -> bool {
+        self.requests.is_ready()
     }
 
-    /// What ends the connection, and with it whatever it still holds.
-    pub(super) fn end(&self) -> AbortHandle {
-        self.task.clone()
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&mut self) -> bool {
         self.requests.is_closed()
     }
 
-    /// Whether it can take a request now.
-    pub(super) fn is_ready(&self) -> bool {
-        self.requests.is_ready()
+    fn end(&self) {
+        self.task.abort();
     }
 }
 
 /// Ends a connection unless it is forgotten.
-pub(super) struct EndWhenDropped<'a>(pub(super) &'a AbortHandle);
+struct EndWhenDropped<'a>(&'a AbortHandle);
 
 impl Drop for EndWhenDropped<'_> {
     fn drop(&mut self) {

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::answering::Fault;
+
 /// No answer: not from the destination, not even an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -78,5 +80,10 @@ impl UpstreamError {
             source = cause.source();
         }
         Self::new(FailureKind::Other, text)
+    }
+
+    /// The same, of a connection that is worked by whoever waits for the answer.
+    pub(super) fn exchange(fault: &Fault) -> Self {
+        Self::new(FailureKind::Other, fault.to_string())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
+use http_body_util::BodyExt as _;
 use roentgen_ops::{ManualClock, SystemClock};
 use roentgen_sigv4::{Credentials, Policy, Signer, SigningKey};
 use rustls::ServerConfig;
@@ -294,6 +295,40 @@ async fn a_server_that_stops_reading_does_not_hold_the_body() {
     check("", Some(FailureKind::Timeout)).await;
     check("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", Some(FailureKind::Timeout)).await;
     check("HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\n{}", None).await;
+}
+
+/// A server with one connection, whose requests end with `{}` and get these answers in turn.
+fn start_scripted(answers: &'static [&'static str]) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        for answer in answers {
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                let mut byte = [0];
+                std::io::Read::read_exact(&mut connection, &mut byte).unwrap();
+                request.extend(byte);
+            }
+            std::io::Write::write_all(&mut connection, answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn answers_of_any_framing_come_over_one_connection() {
+    let address = start_scripted(&[
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbc\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\nuntil the end",
+    ]);
+    let upstream = plain(&format!("http://{address}"));
+    for expect in ["a", "bc", "", "until the end"] {
+        let answer = upstream.call_whole(call("{}"), 1_000).await.unwrap();
+        assert_eq!(answer.body, expect);
+    }
 }
 
 #[tokio::test]
