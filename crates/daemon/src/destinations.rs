@@ -208,6 +208,10 @@ impl Outlet for Destinations {
         }
     }
 
+    fn wake(&self) {
+        self.lines.iter().for_each(|line| line.changed.notify_one());
+    }
+
     fn make_room(&self) -> bool {
         room::make_room(&self.lines)
     }

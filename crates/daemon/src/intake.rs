@@ -33,8 +33,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Where ready batches go. Callable from any thread; never blocks.
 pub(crate) trait Outlet: Debug + Send + Sync {
-    /// Takes a batch.
+    /// Takes a batch, which may lie until [`Outlet::wake`].
     fn offer(&self, batch: Arc<Batch>);
+
+    /// Has the batches sent that were offered. To wake a thread takes as long as to receive ten
+    /// documents, so it is done once for all batches that come together.
+    fn wake(&self);
 
     /// Drops or spools the oldest batch that waits; false when none waits.
     fn make_room(&self) -> bool;
@@ -78,6 +82,8 @@ struct Shared {
     tally: Tally,
     clock: Arc<dyn Clock>,
     lines: Lines,
+    /// Whether there are batches that the outlet was not woken for.
+    has_offered: AtomicBool,
     is_stopping: AtomicBool,
 }
 
@@ -119,6 +125,7 @@ impl Intake {
             tally: parts.tally,
             clock: parts.clock,
             lines: Lines::default(),
+            has_offered: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         });
         let receiving = {
@@ -141,7 +148,9 @@ impl Intake {
         if self.shared.is_stopping.load(Ordering::Acquire) {
             return Err(NoRoom);
         }
-        let is_first = self.shared.take(document, WhenFull::Refuse)?;
+        let taken = self.shared.take(document, WhenFull::Refuse);
+        self.shared.wake_outlet();
+        let is_first = taken?;
         self.shared.tally.received.increment();
         if is_first {
             // The receiver waits for datagrams, and shall not wait longer than this document may.
@@ -179,6 +188,7 @@ impl Intake {
 
 impl Shared {
     /// Adds a document to the batch in the making. Whether it is the first one there.
+    /// [`Shared::wake_outlet`] has to follow, also when it is refused.
     fn take(&self, document: &[u8], when_full: WhenFull) -> Result<bool, NoRoom> {
         if self.policy.as_ref().is_some_and(|policy| !policy.keeps(document)) {
             self.tally.dropped_by_rule.increment();
@@ -210,6 +220,7 @@ impl Shared {
     }
 
     /// Lets the batch go that is in the making, if it is time. Otherwise gives how long there is.
+    /// [`Shared::wake_outlet`] has to follow.
     fn flush_if_due(&self, now: Instant) -> Option<Duration> {
         let making = &mut *self.making();
         let left = making.due?.saturating_duration_since(now);
@@ -223,6 +234,14 @@ impl Shared {
     /// Lets the batch go that is in the making.
     fn flush(&self) {
         self.let_go(&mut self.making(), "sending partial batch");
+        self.wake_outlet();
+    }
+
+    /// Has the batches sent that were let go since the last time.
+    fn wake_outlet(&self) {
+        if self.has_offered.swap(false, Ordering::AcqRel) {
+            self.outlet.wake();
+        }
     }
 
     fn let_go(&self, making: &mut Making, occasion: &str) {
@@ -232,6 +251,7 @@ impl Shared {
             let count = batch.document_count();
             tracing::debug!("processor: segment batch size: {count}. capacity: {MOST_DOCUMENTS}");
             self.outlet.offer(Arc::new(batch));
+            self.has_offered.store(true, Ordering::Release);
         }
     }
 

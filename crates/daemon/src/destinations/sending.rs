@@ -61,7 +61,7 @@ impl Line {
         self.is_named.then_some(self.name.as_str())
     }
 
-    /// Adds a batch.
+    /// Adds a batch, for the sender that is woken next.
     pub(super) fn offer(&self, batch: Arc<Batch>) {
         let mut queue = self.lock();
         if queue.is_over() {
@@ -71,7 +71,6 @@ impl Line {
         let pushed_out = queue.push(batch);
         self.tally.waiting.set(i64::try_from(queue.documents()).unwrap_or(i64::MAX));
         drop(queue);
-        self.changed.notify_one();
         if let Some(oldest) = pushed_out {
             self.spill(oldest);
         }
@@ -347,9 +346,10 @@ impl Line {
     /// Lets another sender look: an attempt may be allowed that was not before, or nothing may be
     /// left to wait for.
     fn wake_others(&self) {
-        match self.closed.is_cancelled() {
-            true => self.changed.notify_waiters(),
-            false => self.changed.notify_one(),
+        if self.closed.is_cancelled() {
+            self.changed.notify_waiters();
+        } else if !self.lock().is_empty() {
+            self.changed.notify_one();
         }
     }
 
@@ -357,6 +357,9 @@ impl Line {
         let mut queue = self.lock();
         let next = queue.next(Instant::now());
         self.tally.waiting.set(i64::try_from(queue.documents()).unwrap_or(i64::MAX));
+        if matches!(next, Next::Send(_)) && !queue.is_empty() {
+            self.changed.notify_one(); // Several batches come with one call to wake up.
+        }
         next
     }
 

@@ -86,6 +86,12 @@ fn batch(first: usize, documents: usize) -> Arc<Batch> {
 }
 
 impl Rig {
+    /// Has a batch sent.
+    fn offer(&self, batch: Arc<Batch>) {
+        self.destinations.offer(batch);
+        self.destinations.wake();
+    }
+
     /// Counts that are not zero, as `name=count`.
     fn counts(&self, destination: usize) -> String {
         let tally = &self.tallies[destination];
@@ -172,7 +178,7 @@ async fn the_request_is_that_of_the_official_daemon() {
     let server = FakeUpstream::start().await;
     let upstream = upstream(&server.url(), Signing::Always(Arc::new(Key)));
     let rig = start_with(vec![upstream], &sending(5));
-    rig.destinations.offer(batch(1, 2));
+    rig.offer(batch(1, 2));
     rig.destinations.finish(LONG).await;
     let seen = &server.seen()[0];
     assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), ("POST", "/TraceSegments"));
@@ -206,8 +212,8 @@ async fn successes_are_logged_and_counted() {
     let log = CapturedLog::start();
     let server = FakeUpstream::start().await;
     let rig = start(&[&server.url()], &sending(5));
-    rig.destinations.offer(batch(1, 50));
-    rig.destinations.offer(batch(51, 7));
+    rig.offer(batch(1, 50));
+    rig.offer(batch(51, 7));
     let left = rig.destinations.finish(LONG).await;
     assert_eq!(left.0[0], UnsentAt { destination: "one".to_owned(), ..UnsentAt::default() });
     let lines = log.lines(&["INFO", "WARN", "ERROR"]);
@@ -231,7 +237,7 @@ async fn answers_decide_whether_a_batch_is_tried_again() {
         let server = FakeUpstream::start().await;
         server.always(reply);
         let rig = start(&[&server.url()], &sending(3));
-        rig.destinations.offer(batch(1, 3));
+        rig.offer(batch(1, 3));
         rig.destinations.finish(LONG).await;
         let seen = server.seen();
         assert_eq!(seen.len(), requests, "{expect}");
@@ -312,7 +318,7 @@ async fn without_an_answer_a_batch_is_tried_again() {
         let mut sending = sending(2);
         sending.retry.timeout = timeout;
         let rig = start(&[endpoint], &sending);
-        rig.destinations.offer(batch(1, 3));
+        rig.offer(batch(1, 3));
         rig.destinations.finish(LONG).await;
         assert_eq!(rig.counts(0), counts, "{endpoint}");
         let lines = log.lines(&["ERROR"]);
@@ -354,7 +360,7 @@ async fn a_batch_that_fails_at_first_arrives() {
     let server = FakeUpstream::start().await;
     server.script([Reply::status(503), Reply::status(500)]);
     let rig = start(&[&server.url()], &sending(5));
-    rig.destinations.offer(batch(1, 3));
+    rig.offer(batch(1, 3));
     rig.destinations.finish(LONG).await;
     assert_eq!(rig.counts(0), "sent=3 retries=2 5xx=2");
     let lines: Vec<_> = log.lines(&["INFO", "ERROR"]);
@@ -367,7 +373,7 @@ async fn a_destination_is_given_the_pause_it_asks_for() {
     let server = FakeUpstream::start().await;
     server.script([Reply::Now(429, vec![("retry-after", "1")], String::new())]);
     let rig = start(&[&server.url()], &sending(5));
-    rig.destinations.offer(batch(1, 1));
+    rig.offer(batch(1, 1));
     let before = Instant::now();
     rig.destinations.finish(LONG).await;
     assert!(before.elapsed() >= SECOND, "{:?}", before.elapsed());
@@ -382,7 +388,7 @@ async fn every_refused_document_gets_a_line() {
         let server = FakeUpstream::start().await;
         server.always(Reply::body(200, reply));
         let rig = start(&[&server.url()], &sending(5));
-        rig.destinations.offer(batch);
+        rig.offer(batch);
         rig.destinations.finish(LONG).await;
         let lines = log.lines(&["INFO"]);
         let sent = format!("INFO Sent batch of 3 segments but had {refused} Unprocessed segments");
@@ -417,7 +423,7 @@ async fn a_slow_destination_gets_so_many_batches_at_a_time() {
     server.always(Reply::Held);
     let rig = start(&[&server.url()], &sending(5));
     for number in 0..12 {
-        rig.destinations.offer(batch(number, 1));
+        rig.offer(batch(number, 1));
     }
     for round in 1..=3 {
         server.wait_for(4 * round).await;
@@ -436,7 +442,7 @@ async fn what_has_no_time_left_at_the_end_is_told() {
     server.always(Reply::Silence);
     let rig = start(&[&server.url()], &sending(5));
     for number in 0..6 {
-        rig.destinations.offer(batch(number, 10));
+        rig.offer(batch(number, 10));
     }
     server.wait_for(4).await;
     let before = Instant::now();
@@ -456,14 +462,14 @@ async fn an_endpoint_that_is_not_known_yet_uses_up_no_attempts() {
     let upstream = Upstream::new(&Outbound::default(), Signing::Never, 4, clock).unwrap();
     let upstream = Arc::new(upstream);
     let rig = start_with(vec![Arc::clone(&upstream)], &sending(1));
-    rig.destinations.offer(batch(1, 3));
+    rig.offer(batch(1, 3));
     tokio::task::yield_now().await;
     upstream.set_endpoint(&server.url()).unwrap();
     rig.destinations.finish(LONG).await;
     assert_eq!(rig.counts(0), "sent=3");
     let never = Upstream::new(&Outbound::default(), Signing::Never, 4, Arc::new(SystemClock));
     let rig = start_with(vec![Arc::new(never.unwrap())], &sending(1));
-    rig.destinations.offer(batch(1, 3));
+    rig.offer(batch(1, 3));
     rig.destinations.finish(Duration::from_millis(10)).await;
     assert_eq!(rig.counts(0), "shutdown=3");
 }

@@ -74,6 +74,7 @@ impl Receiving {
                 Round::default()
             });
             if is_stopping {
+                self.shared.wake_outlet();
                 last_datagrams = last_datagrams.saturating_sub(round.datagrams.max(1));
                 if round.is_all || last_datagrams == 0 {
                     // The kernel forgets the count with the socket.
@@ -84,6 +85,7 @@ impl Receiving {
             }
             let now = self.shared.clock.instant();
             let left = self.shared.flush_if_due(now);
+            self.shared.wake_outlet();
             if round.datagrams > 0 && now >= self.next_drops_check {
                 self.next_drops_check = now + DROPS_CHECK_PERIOD;
                 self.tell_drops();

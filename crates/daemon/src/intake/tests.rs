@@ -11,9 +11,10 @@ use super::listen::bind_udp;
 use super::*;
 use crate::settings;
 
-/// Keeps what it is offered.
+/// Keeps what it is offered, and shows it once it is woken.
 #[derive(Debug, Default)]
 struct Kept {
+    offered: Mutex<Vec<Arc<Batch>>>,
     batches: Mutex<Vec<Arc<Batch>>>,
     came: Condvar,
     /// Whether batches that are kept give way.
@@ -22,17 +23,24 @@ struct Kept {
 
 impl Outlet for Kept {
     fn offer(&self, batch: Arc<Batch>) {
-        self.batches.lock().unwrap().push(batch);
+        self.offered.lock().unwrap().push(batch);
+    }
+
+    fn wake(&self) {
+        let offered = std::mem::take(&mut *self.offered.lock().unwrap());
+        self.batches.lock().unwrap().extend(offered);
         self.came.notify_all();
     }
 
     fn make_room(&self) -> bool {
-        let mut batches = self.batches.lock().unwrap();
-        let drops = self.gives_way && !batches.is_empty();
-        if drops {
-            batches.remove(0);
+        for batches in [&self.batches, &self.offered] {
+            let mut batches = batches.lock().unwrap();
+            if self.gives_way && !batches.is_empty() {
+                batches.remove(0);
+                return true;
+            }
         }
-        drops
+        false
     }
 }
 

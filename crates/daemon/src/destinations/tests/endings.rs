@@ -27,7 +27,7 @@ async fn what_comes_too_late_is_counted() {
     let server = FakeUpstream::start().await;
     let rig = start(&[&server.url()], &sending(5));
     rig.destinations.finish(LONG).await;
-    rig.destinations.offer(batch(1, 3));
+    rig.offer(batch(1, 3));
     assert_eq!(rig.counts(0), "shutdown=3");
 }
 
@@ -63,7 +63,7 @@ async fn every_document_is_accounted_for() {
         let mut offered = 0;
         for number in 0..rand::random_range(1..30) {
             let documents = rand::random_range(1..6);
-            rig.destinations.offer(batch(number, documents));
+            rig.offer(batch(number, documents));
             offered += u64::try_from(documents).unwrap();
             if rand::random_ratio(1, 8) {
                 rig.destinations.make_room();

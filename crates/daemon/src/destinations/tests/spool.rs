@@ -22,7 +22,7 @@ async fn an_outage_loses_nothing_and_a_restart_neither() {
     server.stop().await;
     let rig = start(&[&url], &with_spool(&directory, 1));
     for number in 0..3 {
-        rig.destinations.offer(batch(10 * number, 5));
+        rig.offer(batch(10 * number, 5));
     }
     until(&rig.tallies[0].spooled, 15).await;
     rig.destinations.finish(LONG).await;
@@ -59,12 +59,12 @@ async fn files_are_sent_when_the_destination_answers_again() {
     server.always(Reply::status(500));
     let rig = start(&[&server.url()], &with_spool(&directory, 2));
     for number in 0..6 {
-        rig.destinations.offer(batch(number, 1));
+        rig.offer(batch(number, 1));
     }
     until(&rig.tallies[0].spooled, 6).await;
     server.always(Reply::ok());
     until(&rig.tallies[0].replayed, 6).await;
-    rig.destinations.offer(batch(7, 1));
+    rig.offer(batch(7, 1));
     rig.destinations.finish(LONG).await;
     let tally = &rig.tallies[0];
     assert_eq!((tally.sent.get(), tally.replayed.get(), tally.spooled.get()), (7, 6, 6));
@@ -79,7 +79,7 @@ async fn what_is_left_at_the_end_goes_to_the_spool() {
     server.always(Reply::Silence);
     let rig = start(&[&server.url()], &with_spool(&directory, 5));
     for number in 0..6 {
-        rig.destinations.offer(batch(number, 10));
+        rig.offer(batch(number, 10));
     }
     server.wait_for(4).await;
     // The time for the disk is a part of it, which must be enough on a busy machine.
@@ -100,7 +100,7 @@ async fn what_the_disk_has_no_time_for_is_told() {
     server.always(Reply::Silence);
     let rig = start(&[&server.url()], &with_spool(&directory, 5));
     for number in 0..8 {
-        rig.destinations.offer(batch(number, 10));
+        rig.offer(batch(number, 10));
     }
     server.wait_for(4).await;
     // These two have left the queue.
@@ -143,7 +143,7 @@ async fn batches_pushed_out_go_to_the_spool() {
     server.always(Reply::Held);
     let rig = start(&[&server.url()], &with_spool(&directory, 5));
     for number in 0..6 {
-        rig.destinations.offer(batch(number, 1));
+        rig.offer(batch(number, 1));
     }
     server.wait_for(4).await;
     assert!(rig.destinations.make_room());
@@ -165,11 +165,11 @@ async fn batches_leave_memory_before_it_is_full() {
     let rig = start(&[&server.url()], &sending);
     let large = Arc::new(Batch::of(&[&"x".repeat(500_000)]));
     for on_the_way in 1..=4 {
-        rig.destinations.offer(Arc::clone(&large));
+        rig.offer(Arc::clone(&large));
         server.wait_for(on_the_way).await;
     }
     for _ in 0..5 {
-        rig.destinations.offer(Arc::clone(&large));
+        rig.offer(Arc::clone(&large));
     }
     // There is room for four of them.
     until(&rig.tallies[0].spooled, 1).await;
@@ -187,10 +187,10 @@ async fn wrong_credentials_keep_batches_and_bad_batches_go() {
     let server = FakeUpstream::start().await;
     server.script([Reply::body(403, r#"{"__type":"UnrecognizedClientException"}"#)]);
     let rig = start(&[&server.url()], &with_spool(&directory, 5));
-    rig.destinations.offer(batch(1, 2));
+    rig.offer(batch(1, 2));
     until(&rig.tallies[0].replayed, 2).await;
     server.script([Reply::body(413, "too large")]);
-    rig.destinations.offer(batch(3, 4));
+    rig.offer(batch(3, 4));
     rig.destinations.finish(LONG).await;
     assert_eq!(rig.counts(0), "sent=2 spooled=2 replayed=2 send_failed=4 4xx=2");
     assert_eq!(files(&directory, ".json"), 0);
@@ -203,7 +203,7 @@ async fn answers_of_somebody_else_empty_no_spool_and_block_no_other_file() {
     server.always(Reply::body(404, "<html>no such route</html>"));
     let rig = start(&[&server.url()], &with_spool(&directory, 2));
     for number in 0..3 {
-        rig.destinations.offer(batch(number, number + 1));
+        rig.offer(batch(number, number + 1));
     }
     until(&rig.tallies[0].spooled, 6).await;
     // The files are tried, too, and stay.
@@ -229,7 +229,7 @@ async fn a_file_that_is_refused_is_not_sent_all_the_time_and_holds_up_nothing_ne
     (sending.retry.first_backoff, sending.retry.longest_backoff) = (LONG, LONG);
     let rig = start(&[&server.url()], &sending);
     for number in 1..=200 {
-        rig.destinations.offer(batch(10 + number, 1));
+        rig.offer(batch(10 + number, 1));
         until(&rig.tallies[0].sent, u64::try_from(number).unwrap()).await;
         assert!(!rig.destinations.lines[0].lock().is_failing());
     }

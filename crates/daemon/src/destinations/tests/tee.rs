@@ -7,7 +7,7 @@ async fn every_destination_gets_every_batch() {
     let log = CapturedLog::start();
     let (one, two) = (FakeUpstream::start().await, FakeUpstream::start().await);
     let rig = start(&[&one.url(), &two.url()], &sending(5));
-    rig.destinations.offer(batch(1, 3));
+    rig.offer(batch(1, 3));
     rig.destinations.finish(LONG).await;
     assert_eq!(one.seen()[0].body, two.seen()[0].body);
     assert_eq!((rig.counts(0), rig.counts(1)), ("sent=3".to_owned(), "sent=3".to_owned()));
@@ -25,7 +25,7 @@ async fn one_that_is_down_slows_nobody_and_gets_everything_later() {
     down.always(Reply::status(503));
     let rig = start(&[&down.url(), &up.url()], &sending(1_000_000));
     for number in 0..20 {
-        rig.destinations.offer(batch(number, 2));
+        rig.offer(batch(number, 2));
     }
     up.wait_for(20).await;
     // By now it counts as failing.
@@ -58,12 +58,12 @@ async fn room_is_made_where_most_waits() {
     let rig = start(&[&slow.url(), &up.url()], &sending(5));
     assert!(!rig.destinations.make_room(), "nothing waits");
     for number in 0..4 {
-        rig.destinations.offer(batch(number, 1));
+        rig.offer(batch(number, 1));
     }
     slow.wait_for(4).await;
     up.wait_for(4).await;
     for number in 4..7 {
-        rig.destinations.offer(batch(number, 10));
+        rig.offer(batch(number, 10));
     }
     until(&rig.tallies[1].sent, 34).await;
     assert!(rig.destinations.make_room());
@@ -86,13 +86,13 @@ async fn memory_of_a_shared_batch_comes_free_when_the_last_lets_go() {
     two.always(Reply::Held);
     let rig = start(&[&one.url(), &two.url()], &sending(5));
     for number in 0..4 {
-        rig.destinations.offer(batch(number, 1));
+        rig.offer(batch(number, 1));
     }
     one.wait_for(4).await;
     two.wait_for(4).await;
     let shared = batch(9, 5);
     let watched = Arc::downgrade(&shared);
-    rig.destinations.offer(shared);
+    rig.offer(shared);
     assert_eq!(watched.strong_count(), 2);
     assert!(rig.destinations.make_room());
     assert_eq!(watched.strong_count(), 0);
@@ -114,12 +114,12 @@ async fn what_another_one_sends_just_now_is_left_alone() {
     stuck.always(Reply::Held);
     let rig = start(&[&stuck.url(), &busy.url()], &sending(5));
     for number in 0..4 {
-        rig.destinations.offer(batch(number, 1));
+        rig.offer(batch(number, 1));
     }
     until(&rig.tallies[1].sent, 4).await;
     busy.always(Reply::Held);
     // Waits for the one, is on its way to the other: dropping it would free nothing.
-    rig.destinations.offer(batch(4, 1));
+    rig.offer(batch(4, 1));
     busy.wait_for(5).await;
     assert!(!rig.destinations.make_room());
     for each in [&stuck, &busy] {
@@ -151,7 +151,7 @@ async fn one_that_hangs_costs_the_others_nothing() {
         let document = vec![b'x'; 60_000];
         let documents = 150;
         let offer = |builder: &mut BatchBuilder| {
-            builder.finish().into_iter().for_each(|batch| rig.destinations.offer(Arc::new(batch)));
+            builder.finish().into_iter().for_each(|batch| rig.offer(Arc::new(batch)));
         };
         for number in 1..=documents {
             loop {
