@@ -6,12 +6,13 @@
 //! and U+2029 are not escaped here, as no reader of JSON asks for it.
 //!
 //! Every eighth byte of a usual document is a quote, so copying from one to the next is no option:
-//! the search alone would take longer than what is found is worth. Instead 64 bytes are looked at
+//! the search alone would take longer than what is found is worth. Instead 32 bytes are looked at
 //! together without a branch; then, for each quote, as much as can be left of them is copied behind
 //! it, over what the copy for the quote before put there.
 
-/// Bytes that are looked at together.
-const BLOCK: usize = 64;
+/// Bytes that are looked at together. With 64, each quote copies more than what is left until the
+/// next one makes good: a document of 1 KB took 324 ns instead of 266.
+const BLOCK: usize = 32;
 
 /// Room beyond the text itself that [`escape_plain`] may write to: a block of quotes, and the copy
 /// behind the last of them.
@@ -102,12 +103,12 @@ fn escape_block(source: &[u8; 2 * BLOCK], room: &mut [u8; SPILL], seen: &mut See
 /// Goes through what is escaped: where it is in the block, and where its backslash goes. Gives how
 /// many there are.
 #[inline]
-fn each(mut escapes: u64, mut escape: impl FnMut(usize, usize)) -> usize {
+fn each(mut escapes: u32, mut escape: impl FnMut(usize, usize)) -> usize {
     let mut count = 0;
     while escapes != 0 {
-        // Below 64, both of them, which the compiler sees: none of the accesses needs a check.
-        let position = (escapes.trailing_zeros() & 63) as usize;
-        escape(position, position + (count & 63));
+        // Below 32, both of them, which the compiler sees: none of the accesses needs a check.
+        let position = (escapes.trailing_zeros() & 31) as usize;
+        escape(position, position + (count & 31));
         escapes &= escapes - 1;
         count += 1;
     }
@@ -116,7 +117,7 @@ fn each(mut escapes: u64, mut escape: impl FnMut(usize, usize)) -> usize {
 
 /// Puts letters in the place of control characters, which documents of one line have none of.
 #[cold]
-fn put_letters(block: &[u8; BLOCK], escapes: u64, room: &mut [u8; SPILL], seen: &mut Seen) {
+fn put_letters(block: &[u8; BLOCK], escapes: u32, room: &mut [u8; SPILL], seen: &mut Seen) {
     each(escapes, |position, target| {
         let letter = block.get(position).map_or(0, |byte| letter(*byte));
         seen.is_unusual |= letter == 0;
@@ -137,7 +138,7 @@ fn copy(run: &[u8], room: &mut [u8; SPILL], target: usize) {
 #[derive(Clone, Copy, Debug)]
 struct Looked {
     /// Where quotes, backslashes and control characters are, as a bit for each byte.
-    escapes: u64,
+    escapes: u32,
     /// Whether control characters are among them.
     has_controls: bool,
 }
@@ -152,12 +153,13 @@ fn look_at(block: &[u8; BLOCK], seen: &mut Seen) -> Looked {
         least = least.min(*byte);
     }
     seen.is_beyond_ascii |= !all.is_ascii();
-    let mut escapes = 0;
-    for (number, word) in is_escaped.as_chunks::<8>().0.iter().enumerate() {
+    let mut escapes = [0; BLOCK / 8];
+    for (escapes, word) in escapes.iter_mut().zip(is_escaped.as_chunks().0) {
         // Gathers the lowest bit of each byte in the highest byte.
-        let bits = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        escapes |= bits << (8 * number);
+        let gathered = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080);
+        [.., *escapes] = gathered.to_le_bytes();
     }
+    let escapes = u32::from_le_bytes(escapes);
     Looked { escapes, has_controls: least < b' ' }
 }
 
@@ -268,7 +270,7 @@ mod tests {
             check_any(&vec![b'x'; length]);
         }
         for byte in 0..=u8::MAX {
-            for position in [0, 1, 7, 8, 63, 64, 65, 127, 128, 150, 191] {
+            for position in [0, 1, 7, 8, 31, 32, 33, 63, 64, 65, 127, 128, 150, 191] {
                 let mut document = [b'a'; 192];
                 document[position] = byte;
                 check_any(&document);
