@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::MOST_BYTES;
 
-/// Sizes of buffers are multiples of a page.
-const PAGE: usize = 4 << 10;
+/// Sizes of buffers are multiples of this, so that those of earlier batches nearly always fit: with
+/// steps of a page, some in a hundred batches got new memory, which the kernel has to clear first.
+const STEP_BYTES: usize = 16 << 10;
 
 /// Most bytes of buffers that are kept for the next batches. At any rate it is some batches that
 /// are under way at a time; these are enough for a dozen of usual ones.
@@ -105,7 +106,7 @@ impl Memory {
 impl Buffer {
     /// A buffer of at least so many bytes; `None` when that is more than is left of the memory.
     pub(super) fn take(memory: &Arc<Memory>, bytes: usize) -> Option<Self> {
-        let bytes = bytes.next_multiple_of(PAGE);
+        let bytes = bytes.next_multiple_of(STEP_BYTES);
         let spare = memory.spare(bytes);
         let bytes = spare.as_ref().map_or(bytes, Vec::len);
         if !memory.take(bytes) {
@@ -143,7 +144,7 @@ impl Drop for Buffer {
         let bytes = std::mem::take(&mut self.bytes);
         self.memory.give_back(bytes.len());
         // Those of other sizes were made to measure.
-        if bytes.len().is_multiple_of(PAGE) {
+        if bytes.len().is_multiple_of(STEP_BYTES) {
             self.memory.keep(bytes);
         }
     }
@@ -155,18 +156,18 @@ mod tests {
 
     #[test]
     fn the_limit_holds_and_buffers_come_back() {
-        let memory = Arc::new(Memory::new(100 << 10));
-        let first = Buffer::take(&memory, 50 << 10).unwrap();
-        assert_eq!((first.len(), memory.used()), (52 << 10, 52 << 10));
-        assert!(Buffer::take(&memory, 49 << 10).is_none());
-        assert_eq!(memory.used(), 52 << 10);
-        let second = Buffer::take(&memory, 48 << 10).unwrap();
+        let memory = Arc::new(Memory::new(208 << 10));
+        let first = Buffer::take(&memory, 100 << 10).unwrap();
+        assert_eq!((first.len(), memory.used()), (112 << 10, 112 << 10));
+        assert!(Buffer::take(&memory, 97 << 10).is_none());
+        assert_eq!(memory.used(), 112 << 10);
+        let second = Buffer::take(&memory, 96 << 10).unwrap();
         assert_eq!(memory.used(), memory.limit());
         drop((first, second));
         assert_eq!(memory.used(), 0);
         // The spare one is large enough for another one that is wished for.
-        assert_eq!(Buffer::take(&memory, 20 << 10).unwrap().len(), 52 << 10);
-        assert_eq!(Buffer::take(&memory, 10 << 10).unwrap().len(), 12 << 10);
+        assert_eq!(Buffer::take(&memory, 40 << 10).unwrap().len(), 112 << 10);
+        assert_eq!(Buffer::take(&memory, 10 << 10).unwrap().len(), 16 << 10);
         assert_eq!(memory.used(), 0);
     }
 
