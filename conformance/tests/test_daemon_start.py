@@ -1,9 +1,13 @@
 """The daemon's start and end: its lines in order, addresses, ports that are taken, signals."""
 
+import fcntl
+import json
 import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from conftest import StartDaemon
-from harness.daemon import START_SECONDS, Daemon, daemon_binary, daemon_environment
+from harness.daemon import START_SECONDS, Daemon, daemon_binary, daemon_environment, free_port
 from harness.documents import segment
 from harness.fake_xray import FakeXRay, Reply
 from harness.polling import wait_until
 from harness.process import LoggedProcess
+from harness.roentgen import DATAGRAM_HEADER
 
 pytestmark = pytest.mark.daemon
 
@@ -282,3 +287,42 @@ def test_port_0_is_printed(tmp_path: Path) -> None:
         assert process.terminate() == 0
     finally:
         process.kill()
+
+
+@pytest.mark.better
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a pipe can be set on Linux only")
+def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path, upstream: FakeXRay) -> None:
+    reader, writer = os.pipe()
+    page = 4096
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, page)
+    port = free_port("127.0.0.1")
+    command = [str(daemon_binary()), "-o", "-n", "us-east-1", "-l", "debug"]
+    command += ["-b", f"127.0.0.1:{port}", "-t", f"127.0.0.1:{port}"]
+    environment = daemon_environment(tmp_path, {"AWS_ENDPOINT_URL_XRAY": upstream.url})
+    process = subprocess.Popen(command, stdout=writer, env=environment, cwd=tmp_path)
+    try:
+        wait_until(lambda: serves(port), "the daemon serves", START_SECONDS)
+        # Each batch of fifty has several lines: many times what the pipe holds.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for batch in range(1, 41):
+                for _ in range(50):
+                    document = json.dumps(segment("unread")).encode()
+                    sender.sendto(DATAGRAM_HEADER + document, ("127.0.0.1", port))
+                upstream.wait_for_documents(50 * batch)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+        # It was full to the last line that fits.
+        assert len(os.read(reader, 2 * page)) > page - 200
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+        os.close(writer)
+
+
+def serves(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return False
+    return True

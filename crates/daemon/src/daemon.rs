@@ -45,6 +45,12 @@ const AT_ONCE: u8 = 130;
 
 /// Runs until a signal comes, or something is wrong that cannot mend itself.
 pub(crate) fn run(settings: &Settings, notices: &[String], clock: &Arc<dyn Clock>) -> ExitCode {
+    let code = run_with_log(settings, notices, clock);
+    logging::finish();
+    code
+}
+
+fn run_with_log(settings: &Settings, notices: &[String], clock: &Arc<dyn Clock>) -> ExitCode {
     if let Err(error) = logging::start(&settings.log, Arc::clone(clock)) {
         return end_with(&error);
     }

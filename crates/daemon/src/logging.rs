@@ -7,10 +7,12 @@
 mod file;
 mod level;
 mod line;
+mod output;
 mod stamp;
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use roentgen_ops::Clock;
 use tracing::level_filters::LevelFilter;
@@ -21,21 +23,31 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::logging::file::LogFile;
 pub(crate) use crate::logging::level::level_of;
 pub(crate) use crate::logging::line::error_line;
+use crate::logging::output::Output;
 use crate::settings::{LogLevel, LogSettings};
 
-/// Logging was started before.
+/// How long the end of the process waits for whoever reads the log and has not read all of it.
+const MOST_WAIT_AT_END: Duration = Duration::from_millis(500);
+
+/// There is no log.
 #[derive(Debug, thiserror::Error)]
-#[error("start logging: {0}")]
-pub(crate) struct LoggingError(#[from] tracing::subscriber::SetGlobalDefaultError);
+pub(crate) enum LoggingError {
+    /// Logging was started before.
+    #[error("start logging: {0}")]
+    Started(#[from] tracing::subscriber::SetGlobalDefaultError),
+    /// The process has no file descriptors left.
+    #[error("start logging to standard output: {0}")]
+    Output(#[from] io::Error),
+}
 
 /// Sends the events of the whole process where the settings say, from now on. A file that cannot be
 /// opened is told on standard error, and the lines go to standard output; the official daemon runs
 /// on without any log then.
 ///
 /// # Errors
-/// When logging was started before.
+/// When logging was started before, or there is nowhere to write to.
 pub(crate) fn start(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<(), LoggingError> {
-    let (sink, problem) = Sink::open(settings);
+    let (sink, problem) = Sink::open(settings)?;
     if let Some(problem) = problem {
         tell_standard_error(&*clock, &problem);
     }
@@ -43,10 +55,20 @@ pub(crate) fn start(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<(),
     Ok(())
 }
 
+/// Waits for lines that are still to be written, but not for long: the process ends.
+pub(crate) fn finish() {
+    tracing::dispatcher::get_default(|dispatch| {
+        if let Some(Sink::Output(output)) = dispatch.downcast_ref().map(|it: &Logger| &it.sink) {
+            output.finish(MOST_WAIT_AT_END);
+        }
+    });
+}
+
 /// Where lines go.
 #[derive(Debug)]
 enum Sink {
-    StandardOutput,
+    /// Standard output.
+    Output(Output),
     /// One write call is all that happens inside the lock.
     File(Mutex<LogFile>),
     #[cfg(test)]
@@ -55,22 +77,22 @@ enum Sink {
 
 impl Sink {
     /// The sink of the settings, or standard output and what is wrong with the file.
-    fn open(settings: &LogSettings) -> (Self, Option<String>) {
-        let Some(path) = &settings.file else { return (Self::StandardOutput, None) };
+    fn open(settings: &LogSettings) -> io::Result<(Self, Option<String>)> {
+        let standard = || Output::standard().map(Self::Output);
+        let Some(path) = &settings.file else { return Ok((standard()?, None)) };
         match LogFile::open(path, settings.rotation.then_some(file::MOST_BYTES)) {
-            Ok(file) => (Self::File(Mutex::new(file)), None),
+            Ok(file) => Ok((Self::File(Mutex::new(file)), None)),
             Err(error) => {
                 let path = path.display();
                 let problem = format!("open log file {path}: {error}; logging to standard output");
-                (Self::StandardOutput, Some(problem))
+                Ok((standard()?, Some(problem)))
             }
         }
     }
 
     fn write(&self, line: &[u8]) -> io::Result<()> {
         match self {
-            // Standard output is written through at every line break, which is where lines end.
-            Self::StandardOutput => io::stdout().write_all(line),
+            Self::Output(output) => output.write(line),
             // A file that a thread left in the middle of a write is still a file.
             Self::File(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write(line),
             #[cfg(test)]
