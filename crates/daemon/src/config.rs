@@ -42,7 +42,8 @@ const DEFAULT_CONCURRENCY: usize = 8;
 const MOST_CONCURRENCY: usize = 256;
 
 /// How a batch is retried. The official daemon makes 2 attempts of 2 s and then the batch is lost;
-/// with these a destination may restart (some 3 s of waiting) or answer slowly without any loss.
+/// with these a load balancer may be without its server (some 3 s of waiting) or a destination answer
+/// slowly without any loss.
 const DEFAULT_RETRY: Retry = Retry {
     attempts: 5,
     timeout: Duration::from_secs(5),

@@ -64,6 +64,16 @@ pub(super) struct Failure {
     is_foreign: bool,
 }
 
+/// How far an attempt got that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nothing of the batch was sent: no connection, no address, no credentials.
+    Unsent,
+    /// It is not known whether the batch arrived.
+    Unanswered,
+    Answered,
+}
+
 /// What to do about a batch that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
@@ -113,6 +123,19 @@ impl Failure {
     /// The text without operation and attempts.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// How far the attempt got.
+    pub(super) fn reach(&self) -> Reach {
+        match self.sort {
+            Sort::NoAnswer(
+                FailureKind::ConnectionRefused
+                | FailureKind::UnknownHost
+                | FailureKind::Credentials,
+            ) => Reach::Unsent,
+            Sort::NoAnswer(FailureKind::Timeout | FailureKind::Other) => Reach::Unanswered,
+            Sort::Status(_) => Reach::Answered,
+        }
     }
 
     /// Counts the failure where it belongs.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tokio::time::Instant;
 
+use super::answer::Reach;
 use crate::batch::Batch;
 
 /// Most batches that wait. The memory for documents is bounded by the shared budget; this bounds
@@ -25,7 +26,10 @@ const MOST_PROBES: usize = 2;
 /// Batches of one destination, the oldest first.
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// By age.
     waiting: VecDeque<Waiting>,
+    /// Batches that came, so far.
+    pushed: u64,
     documents: usize,
     bytes: usize,
     in_flight: usize,
@@ -37,6 +41,8 @@ pub(super) struct Queue {
     failures: u32,
     /// Whether the last attempt for a batch of the queue was answered.
     takes_new: bool,
+    /// Attempts that were answered, so far.
+    answers: u64,
     /// When a destination that is failing may be tried again.
     probe_at: Option<Instant>,
     /// When the destination wants to hear of us again, by its `Retry-After`.
@@ -49,8 +55,14 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) batch: Arc<Batch>,
+    /// Its place among all that came.
+    number: u64,
     /// Attempts that were made.
     pub(super) attempts: u32,
+    /// Those of them that count against the bound.
+    pub(super) spent: u32,
+    /// [`Queue::answers`] at the end of the last one.
+    answers_before: Option<u64>,
     /// When the first one began.
     pub(super) since: Option<std::time::Instant>,
     /// The same for all its attempts.
@@ -83,7 +95,16 @@ pub(super) enum Turn {
 
 impl Waiting {
     pub(super) fn new(batch: Arc<Batch>) -> Self {
-        Self { batch, attempts: 0, since: None, invocation: None, not_before: None }
+        Self {
+            batch,
+            number: 0,
+            attempts: 0,
+            spent: 0,
+            answers_before: None,
+            since: None,
+            invocation: None,
+            not_before: None,
+        }
     }
 }
 
@@ -92,6 +113,7 @@ impl Queue {
     pub(super) fn new(most_in_flight_bytes: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
+            pushed: 0,
             documents: 0,
             bytes: 0,
             in_flight: 0,
@@ -99,6 +121,7 @@ impl Queue {
             most_in_flight_bytes,
             failures: 0,
             takes_new: false,
+            answers: 0,
             probe_at: None,
             quiet_until: None,
             closing: false,
@@ -110,7 +133,8 @@ impl Queue {
     pub(super) fn push(&mut self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
         let pushed_out = if self.waiting.len() >= MOST_BATCHES { self.pop_oldest() } else { None };
         self.count_in(&batch);
-        self.waiting.push_back(Waiting::new(batch));
+        self.pushed += 1;
+        self.waiting.push_back(Waiting { number: self.pushed, ..Waiting::new(batch) });
         pushed_out
     }
 
@@ -189,10 +213,7 @@ impl Queue {
             Turn::At(time) => return Next::At(time),
             Turn::Later => return Next::Wait,
         }
-        // While the destination is failing `probe_at` alone tells when the next attempt is due.
-        let is_due =
-            |waiting: &Waiting| self.is_failing() || waiting.not_before.is_none_or(|at| at <= now);
-        let Some(due) = self.waiting.iter().position(is_due) else {
+        let Some(due) = self.due(now) else {
             let earliest = self.waiting.iter().filter_map(|waiting| waiting.not_before).min();
             return earliest.map_or(Next::Wait, Next::At);
         };
@@ -205,6 +226,32 @@ impl Queue {
         self.in_flight += 1;
         self.in_flight_bytes += waiting.batch.memory_bytes();
         Next::Send(waiting)
+    }
+
+    /// Which batch is next: the oldest that is due. While the destination is failing `probe_at` alone
+    /// tells when the next attempt is due, and it is for the oldest that was tried least: should one
+    /// of them bring the destination down, the others are not behind it.
+    fn due(&self, now: Instant) -> Option<usize> {
+        let mut places = self.waiting.iter().enumerate();
+        let found = match self.is_failing() {
+            true => places.min_by_key(|(_, waiting)| waiting.attempts),
+            false => places.find(|(_, waiting)| waiting.not_before.is_none_or(|at| at <= now)),
+        };
+        found.map(|(place, _)| place)
+    }
+
+    /// Notes that an attempt for a batch failed that may succeed later. It counts against the bound
+    /// when there was an answer. Without one it is the destination that is away, and no reason to
+    /// lose a batch; unless the batch was perhaps sent and others were answered since its attempt
+    /// before, so that it may be the cause itself.
+    pub(super) fn note_attempt(&self, waiting: &mut Waiting, reach: Reach) {
+        let before = waiting.answers_before.replace(self.answers);
+        let counts = match reach {
+            Reach::Unsent => false,
+            Reach::Unanswered => before.is_some_and(|before| before != self.answers),
+            Reach::Answered => true,
+        };
+        waiting.spent += u32::from(counts);
     }
 
     /// A batch is not on its way any more.
@@ -229,6 +276,7 @@ impl Queue {
     pub(super) fn old_answered(&mut self) -> bool {
         let was_failing = self.is_failing();
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.answers += 1;
         self.failures = 0;
         self.probe_at = None;
         was_failing
@@ -285,11 +333,12 @@ impl Queue {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Puts a batch back whose attempt has ended, to be sent at `not_before`.
+    /// Puts a batch back in its place whose attempt has ended, to be sent at `not_before`.
     pub(super) fn give_back(&mut self, mut waiting: Waiting, not_before: Option<Instant>) {
         waiting.not_before = not_before;
         self.count_in(&waiting.batch);
-        self.waiting.push_front(waiting);
+        let place = self.waiting.partition_point(|other| other.number < waiting.number);
+        self.waiting.insert(place, waiting);
     }
 
     fn has_room_for(&self, batch: &Batch) -> bool {
@@ -395,6 +444,48 @@ mod tests {
         assert!(queue.answered());
         assert!(sent(&mut queue, later).is_some() && sent(&mut queue, later).is_some());
         assert!(sent(&mut queue, later).is_some(), "no bound any more");
+    }
+
+    #[tokio::test]
+    async fn while_failing_batches_take_turns() {
+        let (now, mut queue) = (Instant::now(), Queue::new(usize::MAX));
+        for document in ["a", "b", "c"] {
+            queue.push(batch(document));
+        }
+        queue.failures = FAILING_AFTER;
+        let mut tried = String::new();
+        for _ in 0..7 {
+            queue.probe_at = None;
+            let mut waiting = sent(&mut queue, now).unwrap();
+            waiting.attempts += 1;
+            tried.extend(waiting.batch.documents());
+            queue.failed(now, None, second);
+            queue.landed(&waiting.batch);
+            queue.give_back(waiting, None);
+        }
+        assert_eq!(tried, "abcabca");
+    }
+
+    #[tokio::test]
+    async fn attempts_count_when_the_destination_is_there() {
+        let check = |reaches: &[Reach], others_are_answered: bool, spent: u32| {
+            let mut queue = Queue::new(usize::MAX);
+            let mut waiting = Waiting::new(batch("a"));
+            for reach in reaches {
+                if others_are_answered {
+                    queue.answered();
+                }
+                queue.note_attempt(&mut waiting, *reach);
+            }
+            assert_eq!(waiting.spent, spent, "{reaches:?}");
+        };
+        check(&[Reach::Answered; 3], false, 3);
+        check(&[Reach::Unsent; 3], false, 0);
+        check(&[Reach::Unsent; 3], true, 0);
+        check(&[Reach::Unanswered; 3], false, 0);
+        // The first may be chance.
+        check(&[Reach::Unanswered; 3], true, 2);
+        check(&[Reach::Unanswered, Reach::Answered, Reach::Unsent], false, 1);
     }
 
     #[tokio::test]

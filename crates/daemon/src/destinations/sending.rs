@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::UnsentAt;
-use super::answer::{Failure, MOST_ANSWER_BYTES, Then, Verdict, judge};
+use super::answer::{Failure, MOST_ANSWER_BYTES, Reach, Then, Verdict, judge};
 use super::queue::{Next, Queue, Turn, Waiting};
 use super::retry::backoff;
 use super::spooling::{Spooling, count};
@@ -159,25 +159,32 @@ impl Line {
     }
 
     /// An attempt for a batch failed that may succeed later.
-    fn failed(&self, retry_after: Option<Duration>, reason: &str) {
+    fn failed(&self, retry_after: Option<Duration>, failure: &Failure) {
         let (now, retry) = (Instant::now(), &self.retry);
         let begins = self.lock().failed(now, retry_after, |failures| backoff(retry, failures));
-        self.after_failure(begins, reason);
+        self.after_failure(begins, failure);
     }
 
     /// The same of an attempt for a file of the spool.
-    pub(super) fn old_failed(&self, retry_after: Option<Duration>, reason: &str) {
+    pub(super) fn old_failed(&self, retry_after: Option<Duration>, failure: &Failure) {
         let (now, retry) = (Instant::now(), &self.retry);
         let begins = self.lock().old_failed(now, retry_after, |failures| backoff(retry, failures));
-        self.after_failure(begins, reason);
+        self.after_failure(begins, failure);
     }
 
-    fn after_failure(&self, begins: bool, reason: &str) {
+    fn after_failure(&self, begins: bool, failure: &Failure) {
         if begins {
-            tracing::warn!(
-                "Destination {} is failing, batches wait until it answers: {reason}",
-                self.name
-            );
+            let (name, reason) = (&self.name, failure.text());
+            match failure.reach() {
+                Reach::Answered => tracing::warn!(
+                    "Destination {name} is failing, batches wait, with --attempts {} for each: \
+                     {reason}",
+                    self.retry.attempts
+                ),
+                Reach::Unsent | Reach::Unanswered => tracing::warn!(
+                    "Destination {name} is failing, batches wait until it answers: {reason}"
+                ),
+            }
         }
         self.wake_others();
     }
@@ -264,7 +271,11 @@ impl Line {
 
     fn call(&self, waiting: &mut Waiting, most_attempts: u32) -> Call {
         let invocation = waiting.invocation.get_or_insert_with(new_invocation).clone();
-        let attempt = format!("attempt={}; max={most_attempts}", waiting.attempts);
+        let attempt = match waiting.attempts {
+            // Those without an answer are not bounded; the SDKs leave out a bound that they do not know.
+            attempt if attempt > most_attempts => format!("attempt={attempt}"),
+            attempt => format!("attempt={attempt}; max={most_attempts}"),
+        };
         let headers = headers(
             &self.user_agent,
             &*self.clock,
@@ -290,55 +301,61 @@ impl Line {
                 self.say_taken(&waiting, &refused, None);
             }
             Verdict::Failed(failure) => match failure.then {
-                Then::TryAgain(pause) if waiting.attempts < self.retry.attempts => {
-                    self.try_again(waiting, pause, &failure);
-                }
-                Then::TryAgain(pause) => {
-                    self.failed(pause, failure.text());
-                    self.lose(&waiting, &failure, true);
-                }
+                Then::TryAgain(pause) => self.try_again(waiting, pause, &failure),
                 Then::KeepForLater => {
                     self.answered();
-                    self.lose(&waiting, &failure, true);
+                    let kept = self.keep_on_disk(&waiting.batch);
+                    self.say_failed(&waiting.batch, &failure, kept);
                 }
                 Then::GiveUp => {
                     self.answered();
-                    self.lose(&waiting, &failure, false);
+                    self.say_failed(&waiting.batch, &failure, None);
                 }
             },
         }
     }
 
-    fn try_again(&self, waiting: Waiting, pause: Option<Duration>, failure: &Failure) {
-        let (attempt, error) = (waiting.attempts, failure.text());
-        tracing::debug!(
-            destination = self.shown(),
-            attempt,
-            error,
-            "Segment batch: retrying batch"
-        );
-        let wait = backoff(&self.retry, waiting.attempts).max(pause.unwrap_or_default());
+    /// Puts a batch back, unless its attempts are used up. Those without an answer use up none: they
+    /// only send it to the spool, where there is one.
+    fn try_again(&self, mut waiting: Waiting, pause: Option<Duration>, failure: &Failure) {
+        self.lock().note_attempt(&mut waiting, failure.reach());
+        let (attempt, most_attempts) = (waiting.attempts, self.retry.attempts);
+        let kept = (attempt >= most_attempts).then(|| self.keep_on_disk(&waiting.batch)).flatten();
+        if kept.is_some() || waiting.spent >= most_attempts {
+            self.failed(pause, failure);
+            self.say_failed(&waiting.batch, failure, kept);
+            return;
+        }
+        if attempt == most_attempts {
+            self.say_failed(&waiting.batch, failure, Some("in memory"));
+        }
+        let (destination, error) = (self.shown(), failure.text());
+        tracing::debug!(destination, attempt, error, "Segment batch: retrying batch");
+        let wait = backoff(&self.retry, attempt).max(pause.unwrap_or_default());
         let mut queue = self.lock();
         queue.give_back(waiting, Some(Instant::now() + wait));
         self.tally.waiting.set(i64::try_from(queue.documents()).unwrap_or(i64::MAX));
         drop(queue);
-        self.failed(pause, failure.text());
+        self.failed(pause, failure);
     }
 
-    /// Ends the attempts for a batch: it goes to the spool if that `may_help`, else it is lost.
-    fn lose(&self, waiting: &Waiting, failure: &Failure, may_help: bool) {
-        let documents = waiting.batch.document_count();
-        let spooling = self.spooling.as_ref().filter(|_| may_help);
-        let is_kept =
-            spooling.is_some_and(|spooling| spooling.leave(Arc::clone(&waiting.batch)).is_ok());
-        if !is_kept {
+    /// Sends a batch to the spool, if there is one and it takes it; gives where the batch is then.
+    fn keep_on_disk(&self, batch: &Arc<Batch>) -> Option<&'static str> {
+        let spooling = self.spooling.as_ref()?;
+        spooling.leave(Arc::clone(batch)).ok().map(|()| "on disk")
+    }
+
+    /// Says that the attempts for a batch came to nothing, and counts it as lost unless it is `kept`.
+    fn say_failed(&self, batch: &Batch, failure: &Failure, kept: Option<&str>) {
+        let documents = batch.document_count();
+        if kept.is_none() {
             self.tally.lost.send_failed.add(count(documents));
         }
         let described = failure.describe(self.retry.attempts);
         tracing::error!(
             destination = self.shown(),
             segments = documents,
-            kept = is_kept.then_some("on disk"),
+            kept,
             "Sending segment batch failed with: {described}"
         );
     }

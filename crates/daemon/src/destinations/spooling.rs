@@ -261,7 +261,7 @@ async fn replay_file(line: &Line, spooling: &Spooling, stored: Stored) -> Option
                 let least = retry_after.unwrap_or_default();
                 let wait = backoff(&line.retry, stored.attempts + 1).max(least);
                 spooling.spool.put_back(stored, Some(Instant::now() + wait));
-                line.old_failed(retry_after, failure.text());
+                line.old_failed(retry_after, &failure);
                 Some(least)
             }
             Then::KeepForLater => {

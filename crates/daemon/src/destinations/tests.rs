@@ -311,30 +311,36 @@ async fn answers_decide_whether_a_batch_is_tried_again() {
     .await;
 }
 
+/// 2 attempts at most, more than which are made. What the attempts come to is told once.
 #[tokio::test]
-async fn without_an_answer_a_batch_is_tried_again() {
-    let check = async |endpoint: &str, timeout: Duration, counts: &str, expect: &str| {
+async fn without_an_answer_a_batch_is_tried_until_there_is_one() {
+    let check = async |endpoint: &str, timeout: Duration, kind: &str, expect: &str| {
         let log = CapturedLog::start();
         let mut sending = sending(2);
         sending.retry.timeout = timeout;
         let rig = start(&[endpoint], &sending);
         rig.offer(batch(1, 3));
-        rig.destinations.finish(LONG).await;
-        assert_eq!(rig.counts(0), counts, "{endpoint}");
+        until(&rig.tallies[0].retries, 6).await;
+        rig.destinations.finish(Duration::ZERO).await;
+        let counts = rig.counts(0);
+        let (others, failures) = counts.rsplit_once(' ').unwrap();
+        assert!(others.starts_with("retries=") && others.ends_with(" shutdown=3"), "{counts}");
+        assert!(failures.starts_with(&format!("{kind}=")), "{counts}");
         let lines = log.lines(&["ERROR"]);
         let start = format!(
             "ERROR Sending segment batch failed with: operation error XRay: PutTraceSegments, \
              exceeded maximum number of attempts, 2, https response error StatusCode: 0, \
              RequestID: , request send failed, Post \"{endpoint}/TraceSegments\": {expect}"
         );
-        assert!(lines.len() == 1 && lines[0].starts_with(&start), "{lines:?} is not {start}");
+        let is_told = lines.len() == 1 && lines[0].starts_with(&start);
+        assert!(is_told && lines[0].ends_with(" kept=\"in memory\""), "{lines:?} is not {start}");
     };
     let silent = FakeUpstream::start().await;
     silent.always(Reply::Silence);
     check(
         &silent.url(),
         Duration::from_millis(20),
-        "retries=1 send_failed=3 timeout=2",
+        "timeout",
         "context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
     )
     .await;
@@ -343,15 +349,60 @@ async fn without_an_answer_a_batch_is_tried_again() {
     let (url, address) = (gone.url(), gone.address);
     gone.stop().await;
     let refused = format!("dial tcp {address}: connect: connection refused");
-    check(&url, LONG, "retries=1 send_failed=3 refused=2", &refused).await;
+    check(&url, LONG, "refused", &refused).await;
 
     let unknown = "dial tcp: lookup xray.invalid: no such host";
-    check("http://xray.invalid", LONG, "retries=1 send_failed=3 unknown_host=2", unknown).await;
+    check("http://xray.invalid", LONG, "unknown_host", unknown).await;
 
     let rude = FakeUpstream::start().await;
     rude.always(Reply::HangUp);
     let eof = "EOF: connection closed before the answer";
-    check(&rude.url(), LONG, "retries=1 send_failed=3 other=2", eof).await;
+    check(&rude.url(), LONG, "other", eof).await;
+}
+
+#[tokio::test]
+async fn an_outage_longer_than_all_attempts_loses_nothing() {
+    let log = CapturedLog::start();
+    let server = FakeUpstream::start().await;
+    let (url, address) = (server.url(), server.address);
+    server.stop().await;
+    let rig = start(&[&url], &sending(2));
+    for number in 0..6 {
+        rig.offer(batch(10 * number, 5));
+    }
+    // Far more than twice for each.
+    until(&rig.tallies[0].retries, 60).await;
+    let server = FakeUpstream::start_at(address, None).await;
+    rig.destinations.finish(LONG).await;
+    assert_eq!((rig.tallies[0].sent.get(), rig.sent_and_lost(0)), (30, 30));
+    let seen = server.seen();
+    let mut bodies: Vec<_> = seen.iter().map(|seen| seen.body.clone()).collect();
+    let mut expect: Vec<_> = (0..6).map(|number| batch(10 * number, 5).body()).collect();
+    bodies.sort();
+    expect.sort();
+    assert_eq!(bodies, expect);
+    // A bound that was passed is not named.
+    assert!(seen.iter().all(|seen| !header(seen, "amz-sdk-request").contains("max=")), "{seen:?}");
+    let said = log.lines(&["WARN"]);
+    let start = "WARN Destination one is failing, batches wait until it answers: ";
+    assert!(said.len() == 1 && said[0].starts_with(start), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_batch_that_alone_gets_no_answer_is_given_up() {
+    let server = FakeUpstream::start().await;
+    server.dislike(batch(0, 3).body(), Reply::HangUp);
+    let rig = start(&[&server.url()], &sending(3));
+    rig.offer(batch(0, 3));
+    let mut offered = 0;
+    while rig.tallies[0].lost.send_failed.get() == 0 {
+        offered += 1;
+        assert!(offered < 1_000, "it is tried for ever");
+        rig.offer(batch(10 * usize::try_from(offered).unwrap(), 1));
+        until(&rig.tallies[0].sent, offered).await;
+    }
+    rig.destinations.finish(LONG).await;
+    assert_eq!((rig.tallies[0].sent.get(), rig.sent_and_lost(0)), (offered, offered + 3));
 }
 
 #[tokio::test]
