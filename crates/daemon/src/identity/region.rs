@@ -30,11 +30,13 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(4),
 ];
 
-/// There is no region. The daemon cannot send to AWS and ends with exit code 1.
+/// There is no region. The daemon cannot send to AWS and ends with exit code 1. The last sentence is
+/// ours: in local mode the one before it advises what was done already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Cannot fetch region variable from config file, environment variables, ecs metadata, or ec2 \
-     metadata. Use local-mode to use the local config region."
+     metadata. Use local-mode to use the local config region. Or name it with -n or AWS_REGION, or a \
+     Roentgen server with --destination."
 )]
 pub(crate) struct NoRegion;
 

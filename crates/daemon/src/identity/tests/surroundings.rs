@@ -190,7 +190,8 @@ async fn region_of_local_mode() {
 }
 
 const NO_REGION: &str = "ERROR Cannot fetch region variable from config file, environment \
-    variables, ecs metadata, or ec2 metadata. Use local-mode to use the local config region.";
+    variables, ecs metadata, or ec2 metadata. Use local-mode to use the local config region. Or \
+    name it with -n or AWS_REGION, or a Roentgen server with --destination.";
 
 #[tokio::test(start_paused = true)]
 async fn no_region() {
