@@ -42,6 +42,10 @@ const SOURCE_VARIABLES: &[&str] = &[
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ];
 
+/// What helps where no source was chosen.
+const ADVICE: &str = "; give the task, pod or instance a role with AWSXRayDaemonWriteAccess, or set \
+                      AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+
 /// There are no credentials. The text is one line and says which sources were tried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -176,11 +180,14 @@ fn describe(error: &SdkError, env: &Env, role_arn: Option<&str>) -> CredentialsE
         causes(error).find_map(|cause| cause.downcast_ref::<ProviderChainError<SdkError>>());
     match exhausted {
         None => {
-            text.push_str(&chain(error));
+            text.push_str(chain(error).trim_end_matches('.'));
             let chosen = SOURCE_VARIABLES.iter().filter(|name| variable(env, name).is_some());
             let chosen: Vec<&str> = chosen.copied().collect();
             if !chosen.is_empty() {
                 text.push_str(&format!("; the source was chosen by {}", chosen.join(", ")));
+            } else if role_arn.is_none() {
+                // IMDS that refuses ends the walk as well.
+                text.push_str(ADVICE);
             }
         }
         Some(exhausted) => {
@@ -191,10 +198,7 @@ fn describe(error: &SdkError, env: &Env, role_arn: Option<&str>) -> CredentialsE
                 .collect();
             text.push_str("no EC2 IMDS role found, tried ");
             text.push_str(&tried.join(", "));
-            text.push_str(
-                "; give the task, pod or instance a role with AWSXRayDaemonWriteAccess, or set \
-                 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            );
+            text.push_str(ADVICE);
         }
     }
     if exhausted.is_some_and(imds_is_mute) {

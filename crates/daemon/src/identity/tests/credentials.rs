@@ -315,6 +315,20 @@ async fn a_source_that_is_set_up_and_fails_ends_the_walk() {
 }
 
 #[tokio::test]
+async fn an_instance_without_a_role_gets_advice() {
+    let imds = Fake::start(|_| Some((403, "Forbidden".to_owned()))).await;
+    let given = given(&[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &imds.address)]);
+    let text = given.identity().signer().await.unwrap_err().to_string();
+    assert!(
+        text.contains("IMDS is disabled or the caller has insufficient permissions; "),
+        "{text}"
+    );
+    let end = "; give the task, pod or instance a role with AWSXRayDaemonWriteAccess, or set \
+               AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[tokio::test]
 async fn no_region_no_signature() {
     let error = Given::variables(&KEYS).with(&[NO_IMDS]).identity().signer().await.unwrap_err();
     assert!(error.to_string().starts_with("Cannot fetch region"), "{error}");
