@@ -241,11 +241,12 @@ impl fmt::Display for Unsent {
         let mut separator = "";
         for left in self.0.iter().filter(|left| left.batches > 0) {
             let UnsentAt { destination, batches, lost, spooled } = left;
-            write!(f, "{separator}{destination}: {lost} segments lost")?;
+            let segments = if *lost == 1 { "segment" } else { "segments" };
+            write!(f, "{separator}{destination}: {lost} {segments} lost")?;
             if *spooled > 0 {
                 write!(f, ", {spooled} kept in the spool")?;
             }
-            write!(f, " ({batches} batches)")?;
+            write!(f, " ({batches} {})", if *batches == 1 { "batch" } else { "batches" })?;
             separator = "; ";
         }
         Ok(())

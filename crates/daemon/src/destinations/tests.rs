@@ -526,6 +526,19 @@ async fn an_endpoint_that_is_not_known_yet_uses_up_no_attempts() {
 }
 
 #[test]
+fn what_was_left_is_told_in_words_that_fit_the_number() {
+    let check = |batches: usize, lost: usize, spooled: usize, expect: &str| {
+        let left = UnsentAt { destination: "aws".to_owned(), batches, lost, spooled };
+        let none = UnsentAt { destination: "none".to_owned(), ..UnsentAt::default() };
+        assert_eq!(Unsent(vec![none, left]).to_string(), expect);
+    };
+    check(0, 0, 0, "");
+    check(1, 30, 0, "aws: 30 segments lost (1 batch)");
+    check(1, 1, 0, "aws: 1 segment lost (1 batch)");
+    check(2, 0, 60, "aws: 0 segments lost, 60 kept in the spool (2 batches)");
+}
+
+#[test]
 fn names_of_destinations() {
     let check = |endpoint: &str, expect: &str| {
         let destination = Destination::Roentgen { endpoint: endpoint.to_owned(), signed: false };
