@@ -175,15 +175,12 @@ impl<'a> Sources<'a> {
         files: &dyn Files,
     ) -> Result<Self, Faults> {
         let mut sources = Self { flags, environment, file: FileValues::default() };
-        let messages = sources.wrong_variables();
-        if !messages.is_empty() {
-            return Err(sources.faults(messages));
-        }
+        let mut messages = sources.wrong_variables();
         match FileValues::load(sources.value(&options::CONFIG).as_deref(), files) {
             Ok(file) => sources.file = file,
-            Err(error) => return Err(sources.faults(vec![error.to_string()])),
+            Err(lines) => messages.extend(lines),
         }
-        Ok(sources)
+        if messages.is_empty() { Ok(sources) } else { Err(sources.faults(messages)) }
     }
 
     fn faults(&self, messages: Vec<String>) -> Faults {
@@ -244,6 +241,14 @@ impl<'a> Sources<'a> {
             return Ok(Command::Healthcheck { address });
         }
         let mut notices = Vec::new();
+        let (concurrency, destinations) =
+            match (self.concurrency(&mut notices), self.destinations()) {
+                (Ok(concurrency), Ok(destinations)) => (concurrency, destinations),
+                (concurrency, destinations) => {
+                    let messages = concurrency.err().into_iter().chain(destinations.err());
+                    return Err(self.faults(messages.collect()));
+                }
+            };
         let settings = Settings {
             udp_address: self.address(&options::BIND),
             tcp_address: self.address(&options::BIND_TCP),
@@ -252,8 +257,8 @@ impl<'a> Sources<'a> {
                 self.parsed(&options::BUFFER_MEMORY, go::integer).unwrap_or(0),
                 files,
             ),
-            concurrency: self.concurrency(&mut notices)?,
-            destinations: self.destinations()?,
+            concurrency,
+            destinations,
             identity: IdentitySettings {
                 region: self.value(&options::REGION),
                 local_mode: self.switch(&options::LOCAL_MODE, false),
@@ -297,7 +302,7 @@ impl<'a> Sources<'a> {
         self.value(setting).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
     }
 
-    fn concurrency(&self, notices: &mut Vec<String>) -> Result<usize, Faults> {
+    fn concurrency(&self, notices: &mut Vec<String>) -> Result<usize, String> {
         let Some(asked) = self.parsed(&options::CONCURRENCY, go::integer) else {
             return Ok(DEFAULT_CONCURRENCY);
         };
@@ -310,13 +315,13 @@ impl<'a> Sources<'a> {
                 Ok(MOST_CONCURRENCY)
             }
             // The official daemon starts no sender then and loses everything without a word.
-            Err(_) => Err(self.faults(vec![format!(
+            Err(_) => Err(format!(
                 "concurrency {asked}: expected a whole number from 1 to {MOST_CONCURRENCY}"
-            )])),
+            )),
         }
     }
 
-    fn destinations(&self) -> Result<Vec<Destination>, Faults> {
+    fn destinations(&self) -> Result<Vec<Destination>, String> {
         let mut destinations = self
             .parsed(&options::DESTINATION, values::destinations)
             .unwrap_or_else(|| vec![Destination::Aws { endpoint: None }]);
@@ -329,7 +334,7 @@ impl<'a> Sources<'a> {
     }
 
     /// What stands in for the endpoint of the region.
-    fn endpoint(&self) -> Result<Option<String>, Faults> {
+    fn endpoint(&self) -> Result<Option<String>, String> {
         let of_sdks = || {
             let ignored = self.environment.variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
             if ignored.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
@@ -342,7 +347,7 @@ impl<'a> Sources<'a> {
         let Some(text) = self.value(&options::ENDPOINT).or_else(of_sdks) else { return Ok(None) };
         match values::endpoint(&text) {
             Ok(endpoint) => Ok(Some(endpoint)),
-            Err(error) => Err(self.faults(vec![format!("endpoint {text:?}: {error}")])),
+            Err(error) => Err(format!("endpoint {text:?}: {error}")),
         }
     }
 

@@ -49,7 +49,7 @@ impl Files for ProcessFiles {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FileValues(BTreeMap<&'static str, String>);
 
-/// What is wrong with a `cfg.yaml`, in the words of the official daemon.
+/// What keeps a `cfg.yaml` from being read, in the words of the official daemon.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
     #[error("Error occur when using config flag: open {path}: {}", go_words(.source))]
@@ -58,9 +58,6 @@ pub(super) enum FileError {
     Yaml(#[from] YamlError),
     #[error("Error occur when using config flag: yaml: unmarshal errors:\n  {}", .0.join("\n  "))]
     Types(Vec<String>),
-    /// One of our own options; the official daemon does not look into values.
-    #[error("Error occur when using config flag: {key}: {value:?}: {reason}")]
-    Value { key: &'static str, value: String, reason: String },
     #[error("Config Version is missing. {MIGRATE} {REFER}")]
     VersionMissing,
     #[error("Config Version Setting is not correct. {MIGRATE} {REFER}")]
@@ -106,20 +103,36 @@ impl FileValues {
     /// places where it is looked for, where unknown keys pass. Nothing when there is none.
     ///
     /// # Errors
-    /// The first thing that is wrong with the file.
-    pub(super) fn load(named: Option<&str>, files: &dyn Files) -> Result<Self, FileError> {
-        if let Some(path) = named {
-            let bytes = read(path, files)?;
-            let root = yaml::parse(&bytes)?.unwrap_or_else(Node::null);
+    /// Lines that say what is wrong: the one thing that the official daemon would say, in its words
+    /// alone; or each value of ours, at which it does not look.
+    pub(super) fn load(named: Option<&str>, files: &dyn Files) -> Result<Self, Vec<String>> {
+        let found = || PLACES.into_iter().find(|place| files.exists(Path::new(place)));
+        let Some(path) = named.or_else(found) else { return Ok(Self::default()) };
+        let values = Self::read(path, named.is_some(), files).map_err(|e| vec![e.to_string()])?;
+        let wrong = values.wrong(path);
+        if wrong.is_empty() { Ok(values) } else { Err(wrong) }
+    }
+
+    fn read(path: &str, refuses_unknown: bool, files: &dyn Files) -> Result<Self, FileError> {
+        let bytes = files
+            .read(Path::new(path), MOST_BYTES)
+            .map_err(|source| FileError::Read { path: path.to_owned(), source })?;
+        let root = yaml::parse(&bytes)?.unwrap_or_else(Node::null);
+        if refuses_unknown {
             refuse_unknown_keys(&root)?;
-            return Self::decode(&root);
         }
-        match PLACES.iter().find(|place| files.exists(Path::new(place))) {
-            Some(place) => {
-                Self::decode(&yaml::parse(&read(place, files)?)?.unwrap_or_else(Node::null))
-            }
-            None => Ok(Self::default()),
-        }
+        Self::decode(&root)
+    }
+
+    /// What cannot be the value of an option of ours.
+    fn wrong(&self, path: &str) -> Vec<String> {
+        let told = |(key, setting): (&str, &Setting)| {
+            let (Kind::Checked(check) | Kind::List(check)) = setting.kind else { return None };
+            let value = self.get(setting)?;
+            let reason = check(value).err()?;
+            Some(format!("Error occur when using config flag: {path}: {key}: {value:?}: {reason}"))
+        };
+        options::of_the_file().filter_map(told).collect()
     }
 
     /// What the file sets; empty texts and nulls count as not set.
@@ -136,23 +149,8 @@ impl FileValues {
         if !matches!(decoder.version, Some(1 | 2)) {
             return Err(FileError::VersionWrong);
         }
-        for (key, setting) in options::of_the_file() {
-            let (Kind::Checked(check) | Kind::List(check)) = setting.kind else { continue };
-            let Some(value) = decoder.values.get(key) else { continue };
-            check(value).map_err(|e| FileError::Value {
-                key,
-                value: value.clone(),
-                reason: e.to_string(),
-            })?;
-        }
         Ok(Self(decoder.values))
     }
-}
-
-fn read(path: &str, files: &dyn Files) -> Result<Vec<u8>, FileError> {
-    files
-        .read(Path::new(path), MOST_BYTES)
-        .map_err(|source| FileError::Read { path: path.to_owned(), source })
 }
 
 /// The check of a file that was named: `Version` is there, and every key is known.

@@ -383,13 +383,21 @@ fn wrong_values() {
         &[],
         &[],
         "Version: 2\nLogging: {Format: xml}\n",
-        "Error occur when using config flag: Logging.Format: \"xml\": expected text or json",
+        "Error occur when using config flag: cfg.yaml: Logging.Format: \"xml\": expected text or json",
+    );
+    check(
+        &[],
+        &[("ROENTGEN_DAEMON_KEEP_SHARE", "2")],
+        "Version: 2\nAttempts: 0\n",
+        "environment variable ROENTGEN_DAEMON_KEEP_SHARE=\"2\": expected a number from 0 to 1\n\
+         Error occur when using config flag: cfg.yaml: Attempts: \"0\": expected a whole number from 1 to 100",
     );
     check(
         &[],
         &[],
-        "Version: 2\nConcurrency: -1\n",
-        "concurrency -1: expected a whole number from 1 to 256",
+        "Version: 2\nConcurrency: -1\nEndpoint: vpce-1\n",
+        "concurrency -1: expected a whole number from 1 to 256\n\
+         endpoint \"vpce-1\": expected a URL such as https://vpce-1.xray.example:443",
     );
     check(
         &["--endpoint", "vpce-1"],

@@ -14,15 +14,12 @@ fn found(text: &str) -> String {
     outcome(FileValues::load(None, &MapFiles::of(&[("cfg.yaml", text)])))
 }
 
-fn outcome(loaded: Result<FileValues, FileError>) -> String {
+fn outcome(loaded: Result<FileValues, Vec<String>>) -> String {
     match loaded {
         Ok(FileValues(values)) => {
             values.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
         }
-        Err(error) => {
-            let text = error.to_string();
-            text.strip_prefix("Error occur when using config flag: ").unwrap_or(&text).to_owned()
-        }
+        Err(lines) => lines.join("\n").replace("Error occur when using config flag: ", ""),
     }
 }
 
@@ -83,8 +80,29 @@ fn lists_of_ours() {
     );
     check(
         "Policy: {DropPaths: [health]}",
-        "Policy.DropPaths: \"health\": expected paths such as /health,/internal/*, each beginning with / or *",
+        "f: Policy.DropPaths: \"health\": expected paths such as /health,/internal/*, each beginning with / or *",
     );
+}
+
+#[test]
+fn wrong_values_of_ours_are_told_together() {
+    let text =
+        "Version: 2\nAttempts: 0\nPolicy: {KeepShare: 2}\nRegion: fine\nLogging: {Format: xml}";
+    let check = |named: Option<&str>, path: &str| {
+        let expect = [
+            ("Attempts: \"0\"", "a whole number from 1 to 100"),
+            ("Policy.KeepShare: \"2\"", "a number from 0 to 1"),
+            ("Logging.Format: \"xml\"", "text or json"),
+        ]
+        .map(|(value, expected)| {
+            format!("Error occur when using config flag: {path}: {value}: expected {expected}")
+        });
+        let loaded = FileValues::load(named, &MapFiles::of(&[(path, text)]));
+        assert_eq!(loaded.unwrap_err(), expect);
+    };
+    check(Some("mine.yaml"), "mine.yaml");
+    check(None, "cfg.yaml");
+    check(None, "/etc/amazon/xray/cfg.yaml");
 }
 
 #[test]
