@@ -12,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from harness.captured import Capture, read_captures
 from harness.documents import Document, new_id, new_trace_id, put, segment, subsegment
+from harness.linked import check_linked, queue_and_worker
 from harness.otlp import attributes_of, read_only_span
 from harness.polling import wait_until
 from harness.reading import read_segments, walk
@@ -278,53 +279,12 @@ def test_spans_of_a_call(xray: Any) -> None:
     assert (sql["db.system.name"], sql["db.query.text"]) == ("postgresql", "SELECT ?")
 
 
-def queue_and_worker() -> tuple[Document, Document]:
-    """A service that sends to a queue, and a worker in another trace five seconds later."""
-    now = time.time()
-    call = subsegment(
-        "SQS",
-        namespace="aws",
-        start_time=now - 10,
-        end_time=now - 9.9,
-        aws={"operation": "SendMessage", "queue_url": "https://sqs.eu-west-1.amazonaws.com/1/orders"},
-    )
-    sender = segment("shop", start_time=now - 10.1, end_time=now - 9.8, subsegments=[call])
-    worker = segment(
-        "worker",
-        start_time=now - 5,
-        end_time=now - 4,
-        links=[{"trace_id": sender["trace_id"], "id": call["id"]}],
-    )
-    return sender, worker
-
-
-def check_linked(services: list[dict[str, Any]]) -> None:
-    names = {service["ReferenceId"]: service["Name"] for service in services}
-    edges = [
-        (service["Name"], names[edge["ReferenceId"]], edge)
-        for service in services
-        for edge in service["Edges"]
-        if edge.get("EdgeType") == "link"
-    ]
-    [(source, target, edge)] = edges
-    assert (source, target) == ("orders", "worker")
-    [age] = edge["ReceivedEventAgeHistogram"]
-    assert age["Count"] == 1
-    assert age["Value"] == pytest.approx(5, rel=0.01)
-    assert edge["ResponseTimeHistogram"] == []
-    assert edge["SummaryStatistics"]["OkCount"] == 1
-    assert edge["Aliases"] == []
-    others = [edge for service in services for edge in service["Edges"] if edge.get("EdgeType") != "link"]
-    assert others
-    assert all("ReceivedEventAgeHistogram" not in edge and "EdgeType" not in edge for edge in others)
-
-
 def test_links_are_edges_of_the_graph_of_both_traces(xray: Any) -> None:
-    sender, worker = queue_and_worker()
-    put(xray, sender, worker)
-    ids = [sender["trace_id"], worker["trace_id"]]
-    check_linked(xray.get_trace_graph(TraceIds=ids)["Services"])
-    check_linked(xray.get_trace_graph(TraceIds=ids[::-1])["Services"])
+    linked = queue_and_worker()
+    put(xray, linked.sender, linked.worker)
+    ids = linked.trace_ids
+    check_linked(xray.get_trace_graph(TraceIds=ids)["Services"], linked)
+    check_linked(xray.get_trace_graph(TraceIds=ids[::-1])["Services"], linked)
     alone = xray.get_trace_graph(TraceIds=ids[1:])["Services"]
     assert all("EdgeType" not in edge for service in alone for edge in service["Edges"])
 
@@ -332,12 +292,12 @@ def test_links_are_edges_of_the_graph_of_both_traces(xray: Any) -> None:
     answer = xray.get_retrieved_traces_graph(RetrievalToken=token)
     assert answer["RetrievalStatus"] == "COMPLETE"
     assert not answer.get("NextToken")
-    check_linked([entry["Service"] for entry in answer["Services"]])
+    check_linked([entry["Service"] for entry in answer["Services"]], linked)
     links = {entry["Service"]["Name"]: entry["Links"] for entry in answer["Services"] if entry["Links"]}
     assert set(links) == {"orders", "worker"}
     for [link] in links.values():
-        assert link["SourceTraceId"] == sender["trace_id"]
-        assert link["DestinationTraceIds"] == [worker["trace_id"]]
+        assert link["SourceTraceId"] == ids[0]
+        assert link["DestinationTraceIds"] == ids[1:]
     assert links["orders"][0]["ReferenceType"] == "SOURCE"
     assert links["worker"][0]["ReferenceType"] == "DESTINATION"
 

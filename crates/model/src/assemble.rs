@@ -23,6 +23,8 @@ mod observe;
 mod order;
 mod summary;
 
+#[cfg(test)]
+pub(crate) use observe::{MAX_LINKS_OF_SEGMENT, MAX_LINKS_OF_TRACE};
 use order::{Place, Position};
 
 /// Puts a trace together from all its documents, in whatever order they came; `None` when there
@@ -76,7 +78,7 @@ fn digest(
     revision: usize,
     names: &mut Names,
 ) -> Option<(TraceSummary, TraceGraph)> {
-    let graph = observe::observe(places, names);
+    let graph = observe::observe(id, places, names);
     let summary = summary::summarize(id, places, &graph, revision)?;
     Some((summary, graph))
 }

@@ -101,6 +101,8 @@ pub struct Entity<'a> {
     pub has_sql: bool,
     /// Annotations with an acceptable key and value.
     pub annotations: Vec<Annotation<'a>>,
+    /// Links to (sub)segments of other traces; those whose ids are ids.
+    pub links: Vec<Link>,
     /// Every member as it was sent, in the order of the document, but for those that processing
     /// writes anew (ids, times, annotations, subsegments).
     pub(crate) members: Vec<RawMember<'a>>,
@@ -128,11 +130,6 @@ impl Entity<'_> {
     /// What went wrong. Read when asked for: most entities have no cause.
     pub fn cause(&self) -> Cause {
         self.member("cause").map(Cause::read).unwrap_or_default()
-    }
-
-    /// Links to segments of other traces.
-    pub fn links(&self) -> Vec<Link> {
-        self.member("links").map(Link::read_all).unwrap_or_default()
     }
 
     /// One member as it was sent, such as `metadata` or `sql`.
@@ -188,6 +185,7 @@ impl Entity<'_> {
             aws: self.aws.into_owned(),
             has_sql: self.has_sql,
             annotations: self.annotations.into_iter().map(Annotation::into_owned).collect(),
+            links: self.links,
             members: self.members.into_iter().map(own_member).collect(),
             size: self.size,
         }

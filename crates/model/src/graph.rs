@@ -12,7 +12,7 @@ mod links;
 mod rollups;
 mod statistics;
 
-pub use links::{LinkStatistics, LinkedEdges};
+pub use links::{LinkEnd, LinkObservation, LinkStatistics, LinkedEdges};
 pub use rollups::{GraphSum, Rollups};
 pub use statistics::{EdgeStatistics, NodeStatistics, RequestStatistics};
 
@@ -76,6 +76,8 @@ pub struct TraceGraph {
     pub nodes: Vec<NodeObservation>,
     /// Calls between nodes.
     pub edges: Vec<EdgeObservation>,
+    /// Links to other traces. They are in no sum, for one trace does not know where they lead.
+    pub links: Vec<LinkObservation>,
 }
 
 /// Several requests of a node, or several calls between two, that are alike.

@@ -33,8 +33,9 @@ pub use document::{
     split_documents,
 };
 pub use graph::{
-    AlikeRequests, EdgeObservation, EdgeStatistics, GraphSum, LinkStatistics, LinkedEdges,
-    NodeObservation, NodeStatistics, Outcome, RequestStatistics, Rollups, ServiceGraph, TraceGraph,
+    AlikeRequests, EdgeObservation, EdgeStatistics, GraphSum, LinkEnd, LinkObservation,
+    LinkStatistics, LinkedEdges, NodeObservation, NodeStatistics, Outcome, RequestStatistics,
+    Rollups, ServiceGraph, TraceGraph,
 };
 pub use histogram::Histogram;
 pub use id::{IdError, SegmentId, TraceId};

@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use roentgen_model::TraceId;
+use roentgen_model::{LinkedEdges, TraceId};
 use roentgen_ops::{Clock as _, SystemClock};
 use roentgen_store::{
     Acknowledge, EmbeddedStore, GraphQuery, NewDocument, Refused, StoreError, StoreOptions,
-    StoreStatus, SummaryPage, SummaryQuery, TimedGraph, TraceDocuments, TraceStore,
+    StoreStatus, SummaryPage, SummaryQuery, TimeRange, TimedGraph, TraceDocuments, TraceFilter,
+    TraceStore,
 };
 use serde_json::{Value, json};
 
@@ -108,6 +109,14 @@ impl TraceStore for TestStore {
 
     fn service_graphs(&self, query: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError> {
         self.inner.service_graphs(query)
+    }
+
+    fn linked_edges(
+        &self,
+        range: TimeRange,
+        traces: Option<&TraceFilter<'_>>,
+    ) -> Result<LinkedEdges, StoreError> {
+        self.inner.linked_edges(range, traces)
     }
 
     fn status(&self) -> StoreStatus {

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use roentgen_model::{
-    Document, HttpSummary, Micros, Names, Outcome, Timestamp, TraceGraph, TraceId, TraceSummary,
-    summarize,
+    Document, HttpSummary, LinkEnd, Micros, Names, Outcome, SegmentId, Timestamp, Trace,
+    TraceGraph, TraceId, TraceSummary, assemble, summarize,
 };
 
 use crate::live::FoundTrace;
@@ -199,30 +199,54 @@ pub(crate) fn assemble_contents<'a>(
     contents: impl Iterator<Item = &'a Content>,
     names: &mut Names,
 ) -> Option<Assembled> {
+    let assembled = with_documents(state, id, contents, |documents| {
+        let (summary, graph) = summarize(id, &documents, names)?;
+        Some(Assembled { summary, graph })
+    });
+    let bare = || Assembled { summary: bare_summary(id), graph: TraceGraph::default() };
+    assembled.unwrap_or_else(|| Some(bare()))
+}
+
+/// Hands what links would lead to that name the (sub)segments of a trace to `found`, those of the
+/// same id in the order in which they count.
+pub(crate) fn link_ends<'a>(
+    state: &State,
+    id: TraceId,
+    contents: impl Iterator<Item = &'a Content>,
+    mut found: impl FnMut(SegmentId, LinkEnd),
+) {
+    with_documents(state, id, contents, |documents| {
+        let trace = assemble(id, documents, &mut Names::default());
+        let ends = trace.iter().flat_map(Trace::link_ends);
+        ends.for_each(|(id, end)| found(id, end));
+    });
+}
+
+/// Puts documents to use that parse; `None` when that made a panic.
+fn with_documents<'a, T>(
+    state: &State,
+    id: TraceId,
+    contents: impl Iterator<Item = &'a Content>,
+    put_to_use: impl FnOnce(Vec<Document<'a>>) -> T,
+) -> Option<T> {
     let mut unusable = 0;
     // Should a document ever make the parser or the assembly panic, only its trace may suffer,
     // not every query, every settling and every start from then on.
-    let assembled = catch_unwind(AssertUnwindSafe(|| {
-        let documents: Vec<Document<'_>> = contents
-            .filter_map(|content| {
-                let document = match content {
-                    Content::Outline(outline) => Document::read_outline(id, outline),
-                    Content::Bytes(bytes) => Document::parse_bare(bytes).ok(),
-                };
-                unusable += usize::from(document.is_none());
-                document
-            })
-            .collect();
-        let (summary, graph) = summarize(id, &documents, names)?;
-        Some(Assembled { summary, graph })
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let documents = contents.filter_map(|content| {
+            let document = match content {
+                Content::Outline(outline) => Document::read_outline(id, outline),
+                Content::Bytes(bytes) => Document::parse_bare(bytes).ok(),
+            };
+            unusable += usize::from(document.is_none());
+            document
+        });
+        put_to_use(documents.collect())
     }));
     if unusable > 0 {
         state.report_unusable(id, unusable);
     }
-    assembled.unwrap_or_else(|_| {
-        state.report_panic("assembling a trace");
-        Some(Assembled { summary: bare_summary(id), graph: TraceGraph::default() })
-    })
+    result.inspect_err(|_| state.report_panic("assembling a trace")).ok()
 }
 
 /// What is told of a trace that cannot be assembled, so that it is found and its documents are

@@ -13,7 +13,7 @@ mod fault_tests;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use roentgen_model::TraceId;
+use roentgen_model::{LinkedEdges, TraceId};
 use roentgen_ops::Clock;
 
 use crate::data_directory::DataDirectory;
@@ -24,8 +24,8 @@ use crate::state::State;
 use crate::writer::Writer;
 use crate::{
     Acknowledge, GraphQuery, NewDocument, Refused, StoreError, StoreOptions, StoreStatus,
-    SummaryPage, SummaryQuery, TimedGraph, TraceDocuments, TraceStore, query, recovery, retention,
-    settling, upkeep,
+    SummaryPage, SummaryQuery, TimeRange, TimedGraph, TraceDocuments, TraceFilter, TraceStore,
+    query, recovery, retention, settling, upkeep,
 };
 
 /// Storage in a directory of this machine.
@@ -164,6 +164,15 @@ impl TraceStore for EmbeddedStore {
     fn service_graphs(&self, query: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError> {
         self.check_open()?;
         query::service_graphs(&self.state, query)
+    }
+
+    fn linked_edges(
+        &self,
+        range: TimeRange,
+        traces: Option<&TraceFilter<'_>>,
+    ) -> Result<LinkedEdges, StoreError> {
+        self.check_open()?;
+        query::linked_edges(&self.state, range, traces)
     }
 
     fn status(&self) -> StoreStatus {

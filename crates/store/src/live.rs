@@ -14,8 +14,8 @@ use roentgen_model::{ServiceGraph, TraceId};
 use crate::log::{FileNumber, Position};
 use crate::manifest::ListedFile;
 use crate::settled::{
-    FilteredGraphs, FilteredRows, OpenTraces, QueriedFile, ScanThreads, Sequence, SettledError,
-    SettledFile, Steps, filtered_graphs, find_page, service_graphs,
+    FilteredGraphs, FilteredRows, OpenTraces, QueriedFile, ReceivedLinks, ScanThreads, Sequence,
+    SettledError, SettledFile, Steps, filtered_graphs, find_page, received_links, service_graphs,
 };
 use crate::{SummaryPage, SummaryQuery};
 
@@ -149,6 +149,20 @@ impl Live {
         threads: &ScanThreads,
     ) -> Result<FilteredGraphs, SettledError> {
         filtered_graphs(&self.queried(), rows, steps, threads)
+    }
+
+    /// Hands the links of some of the traces to `found`.
+    ///
+    /// # Errors
+    /// When a file cannot be read, and what `found` answers.
+    pub(crate) fn received_links<E: From<SettledError>>(
+        &self,
+        rows: &FilteredRows<'_>,
+        steps: &Steps,
+        threads: &ScanThreads,
+        found: impl FnMut(ReceivedLinks) -> Result<(), E>,
+    ) -> Result<(), E> {
+        received_links(&self.queried(), rows, steps, threads, found)
     }
 
     fn queried(&self) -> Vec<QueriedFile<'_>> {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use roentgen_model::{Micros, Timestamp, TraceId};
+use roentgen_model::{LinkedEdges, Micros, Timestamp, TraceId};
 
 use crate::assembling::Whereabouts;
 use crate::locking::{lock, read};
@@ -15,21 +15,25 @@ use crate::replacing::{self, Trouble};
 use crate::settled::Steps;
 use crate::state::State;
 use crate::{
-    GraphQuery, StoreError, StoreStatus, SummaryPage, SummaryQuery, TimedGraph, TraceDocuments,
+    GraphQuery, StoreError, StoreStatus, SummaryPage, SummaryQuery, TimeRange, TimedGraph,
+    TraceDocuments, TraceFilter,
 };
 
+use links::MostRead;
 use page::OpenPage;
 use view::View;
 
 pub(crate) mod filtered_graph;
 mod graph;
 mod large;
+pub(crate) mod links;
 mod page;
 mod summary_cache;
 mod view;
 
 pub(crate) use graph::GraphCache;
 pub(crate) use large::{LargeTraces, is_large};
+pub(crate) use links::LinkEnds;
 pub(crate) use summary_cache::SummaryCache;
 
 /// The documents of a trace.
@@ -102,6 +106,23 @@ pub(crate) fn service_graphs(
     }
     let timed = |(minute, graph)| TimedGraph { start: Timestamp::from_minute(minute), graph };
     Ok(graphs.into_iter().map(timed).collect())
+}
+
+/// The edges between traces of a range of time.
+pub(crate) fn linked_edges(
+    state: &State,
+    range: TimeRange,
+    traces: Option<&TraceFilter<'_>>,
+) -> Result<LinkedEdges, StoreError> {
+    let last = range.end.minus(Micros::new(1));
+    if last < range.start {
+        return Ok(LinkedEdges::default());
+    }
+    let steps = Steps::new(range.start.minute()..=last.minute(), None);
+    within_gate(state, || {
+        let _scanning = state.scan_threads.enter();
+        links::linked_edges(state, &steps, traces, MostRead::default())
+    })
 }
 
 /// Everything for operators.

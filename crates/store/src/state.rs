@@ -15,7 +15,7 @@ use crate::live::Live;
 use crate::locking::{read, write};
 use crate::log::{Disk, LogFiles, Position, ReadDocument, ReadError};
 use crate::open::OpenSet;
-use crate::query::{GraphCache, LargeTraces, SummaryCache};
+use crate::query::{GraphCache, LargeTraces, LinkEnds, SummaryCache};
 use crate::queue::Queue;
 use crate::settled::{ColumnCache, ScanThreads};
 use crate::signal::Signal;
@@ -43,6 +43,7 @@ pub(crate) struct State {
     pub(crate) large: LargeTraces,
     pub(crate) graphs: GraphCache,
     pub(crate) summaries: SummaryCache,
+    pub(crate) link_ends: LinkEnds,
     pub(crate) cache: Arc<ColumnCache>,
     pub(crate) scan_threads: ScanThreads,
     /// Wakes the settler.
@@ -83,6 +84,7 @@ impl State {
             large: LargeTraces::default(),
             graphs: GraphCache::default(),
             summaries: SummaryCache::default(),
+            link_ends: LinkEnds::default(),
             scan_threads: ScanThreads::of_machine(),
             settling: Signal::default(),
             room: Signal::default(),
@@ -117,6 +119,7 @@ impl State {
     /// Forgets what queries keep of settled files and traces that may be others now.
     pub(crate) fn forget_queries(&self) {
         self.graphs.clear();
+        self.link_ends.clear();
         self.large.clear();
     }
 

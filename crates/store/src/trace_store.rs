@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use roentgen_model::{
-    Document, Names, ServiceGraph, Timestamp, Trace, TraceId, TraceSummary, assemble,
+    Document, LinkedEdges, Names, ServiceGraph, Timestamp, Trace, TraceId, TraceSummary, assemble,
 };
 
 use crate::{Condition, NewDocument, ReadBudget, StoreError, StoreStatus};
@@ -69,6 +69,22 @@ pub trait TraceStore: fmt::Debug + Send + Sync + 'static {
         let graphs = self.service_graphs(&GraphQuery { range, step: None, traces: None })?;
         Ok(graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default())
     }
+
+    /// Edges between traces: those of the links whose (sub)segments began in a minute which the range
+    /// touches, whenever what they lead to began; of all traces, or of those that match. Sees what
+    /// [`TraceStore::summaries`] sees.
+    ///
+    /// Links of which it is unknown where they lead have no edge: those to traces or (sub)segments
+    /// that are not there. Nor have those to the last traces when there are so many (10,000, or 64
+    /// MiB of documents) that were not read for an earlier query.
+    ///
+    /// # Errors
+    /// As [`TraceStore::service_graphs`].
+    fn linked_edges(
+        &self,
+        range: TimeRange,
+        traces: Option<&TraceFilter<'_>>,
+    ) -> Result<LinkedEdges, StoreError>;
 
     /// Sizes, ages and counters for operators.
     fn status(&self) -> StoreStatus;

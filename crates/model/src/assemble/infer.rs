@@ -50,6 +50,7 @@ pub(super) fn infer<'a>(trace_id: TraceId, call: &Entity<'a>) -> Entity<'a> {
         aws: call.aws.clone(),
         has_sql: call.has_sql,
         annotations: Vec::new(),
+        links: Vec::new(),
         members: call.members.iter().filter(copied).cloned().collect(),
         size: 0,
     }

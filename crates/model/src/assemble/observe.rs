@@ -3,13 +3,19 @@
 //! Numbers of a node come from its own segments, numbers of an edge from the caller's
 //! subsegment, which includes the network between them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::order::Place;
 use crate::{
-    EdgeObservation, EntityKind, Flags, Names, NodeObservation, Outcome, ServiceId, Timestamp,
-    TraceGraph,
+    EdgeObservation, EntityKind, Flags, LinkObservation, Names, NodeObservation, Outcome,
+    ServiceId, Timestamp, TraceGraph, TraceId,
 };
+
+/// Most other traces that a segment may link to (X-Ray's quotas); further links are passed over.
+pub(crate) const MAX_LINKS_OF_SEGMENT: usize = 20;
+
+/// Most links of a trace that count (X-Ray's quotas); further ones are passed over.
+pub(crate) const MAX_LINKS_OF_TRACE: usize = 100;
 
 impl From<Flags> for Outcome {
     /// Fault outranks throttle, throttle outranks error; the Python SDK sets several at once.
@@ -27,10 +33,13 @@ impl From<Flags> for Outcome {
 }
 
 /// Observations of every segment, inferred ones included.
-pub(super) fn observe(places: &[Place<'_, '_>], names: &mut Names) -> TraceGraph {
+pub(super) fn observe(id: TraceId, places: &[Place<'_, '_>], names: &mut Names) -> TraceGraph {
     let segments = places.iter().filter(|place| place.at.service.is_some()).count();
-    let mut graph =
-        TraceGraph { nodes: Vec::with_capacity(segments + 1), edges: Vec::with_capacity(segments) };
+    let mut graph = TraceGraph {
+        nodes: Vec::with_capacity(segments + 1),
+        edges: Vec::with_capacity(segments),
+        links: links(id, places),
+    };
     let ends = last_ends(places);
     let seen = |index: usize, place| Seen { place, end: ends.get(index).copied().flatten() };
     let mut counted: HashSet<(usize, &ServiceId)> = HashSet::new();
@@ -58,6 +67,36 @@ pub(super) fn observe(places: &[Place<'_, '_>], names: &mut Names) -> TraceGraph
         }
     }
     graph
+}
+
+/// The links of a trace to others; those of a subsegment count as those of its segment.
+fn links(id: TraceId, places: &[Place<'_, '_>]) -> Vec<LinkObservation> {
+    let mut links = Vec::new();
+    let mut of_segment: HashMap<usize, usize> = HashMap::new();
+    let linking = |place: &&Place<'_, '_>| !place.entity.links.is_empty() && !place.at.is_inferred;
+    for place in places.iter().filter(linking) {
+        let segment = places.get(place.at.segment);
+        let Some(receiver) = segment.and_then(|segment| segment.at.service.as_ref()) else {
+            continue;
+        };
+        // Within one trace parents tell what led to what.
+        for link in place.entity.links.iter().filter(|link| link.trace_id != id) {
+            let count = of_segment.entry(place.at.segment).or_default();
+            if *count >= MAX_LINKS_OF_SEGMENT || links.len() >= MAX_LINKS_OF_TRACE {
+                break;
+            }
+            *count += 1;
+            links.push(LinkObservation {
+                receiver: receiver.clone(),
+                start: place.entity.start,
+                end: place.entity.end,
+                flags: place.entity.flags,
+                to_trace: link.trace_id,
+                to: link.id,
+            });
+        }
+    }
+    links
 }
 
 /// When the last thing ended of each (sub)segment, itself and all that it held or called.

@@ -9,10 +9,12 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use super::fields::Known;
 use super::parse::{flags_of, is_annotation_key, is_annotation_text, is_name, is_origin};
 use super::scanner::Scanner;
-use super::{Aws, Document, Entity, EntityKind, Http, MAX_DOCUMENT_BYTES};
+use super::{Aws, Document, Entity, EntityKind, Http, Link, MAX_DOCUMENT_BYTES};
 use crate::{Annotation, AnnotationValue, Rejection, SegmentId, Timestamp, TraceId};
 
 /// How deep subsegments usually nest. Each level takes some kilobytes of the stack here.
@@ -62,7 +64,7 @@ fn read_subsegment<'a>(
     let (mut error, mut throttle, mut fault) = (None, None, None);
     let (mut namespace, mut origin, mut user, mut resource_arn) = (None, None, None, None);
     let (mut http, mut aws) = (Http::default(), Aws::default());
-    let (mut has_sql, mut annotations, mut size) = (false, Vec::new(), 0);
+    let (mut has_sql, mut annotations, mut links, mut size) = (false, Vec::new(), Vec::new(), 0);
     scanner.object(|scanner, key| {
         let Some(known) = Known::of(key.as_bytes()) else {
             if unknown.len() >= FEW_KEYS || unknown.contains(&key) {
@@ -107,6 +109,12 @@ fn read_subsegment<'a>(
                 size += known.name().len() + value.len();
                 has_sql |= known == Known::Sql && value.starts_with('{');
             }
+            Known::Links => {
+                let value = scanner.value()?;
+                size += known.name().len() + value.len();
+                // They are few, so there is no fast road for them.
+                links = serde_json::from_str::<&RawValue>(value).map(Link::read_all).ok()?;
+            }
         }
         Some(())
     })?;
@@ -145,6 +153,7 @@ fn read_subsegment<'a>(
         aws,
         has_sql,
         annotations,
+        links,
         members: Vec::new(),
         size: 0,
     };
@@ -297,6 +306,10 @@ mod tests {
         check(r#","annotations":{"a":"\u00e9","b":-1,"c":2.5,"d":true,"not a key":[1]}"#, true);
         check(
             r#","metadata":{"x":[1,{}]},"cause":{"exceptions":[]},"sql":{"url":"u"},"service":{"version":"1"},"Dummy":1,"other":2"#,
+            true,
+        );
+        check(
+            r#","links":[{"trace_id":"1-581cf771-a006649127e371903a2de979","id":"53995c3f42cd8ad8"},5]"#,
             true,
         );
         check(

@@ -45,10 +45,11 @@ pub(super) enum Known {
     Cause,
     Metadata,
     Service,
+    Links,
 }
 
 impl Known {
-    const NAMES: [&'static str; 22] = [
+    const NAMES: [&'static str; 23] = [
         "id",
         "name",
         "start_time",
@@ -71,6 +72,7 @@ impl Known {
         "cause",
         "metadata",
         "service",
+        "links",
     ];
 
     /// The member with this key.
@@ -98,6 +100,7 @@ impl Known {
             b"cause" => Known::Cause,
             b"metadata" => Known::Metadata,
             b"service" => Known::Service,
+            b"links" => Known::Links,
             _ => return None,
         })
     }
@@ -107,9 +110,9 @@ impl Known {
         1 << self as u32
     }
 
-    /// Whether nothing in its value has a meaning, so that only its size counts.
+    /// Whether it counts with its size, since little or nothing of its value is read into types.
     pub(super) fn is_opaque(self) -> bool {
-        matches!(self, Known::Cause | Known::Metadata | Known::Service | Known::Sql)
+        matches!(self, Known::Cause | Known::Metadata | Known::Service | Known::Sql | Known::Links)
     }
 
     /// As it stands in documents.

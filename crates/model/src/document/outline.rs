@@ -13,8 +13,9 @@
 //!              count of entities, entity…, texts
 //! entity     = u16 facts, u16 which texts it has, u64 id, [u64 id of the parent], start after the
 //!              first entity's, [end after the start], size of the raw members, [status],
-//!              length of each text…, [count of annotations, annotation…]
+//!              length of each text…, [count of annotations, annotation…], [count of links, link…]
 //! annotation = length of the key, u8 type, [f64 | length of the text]
+//! link       = 16 bytes of the trace id, u64 id
 //! ```
 //!
 //! Numbers without a type are varints, little endian in groups of seven bits; signed ones are
@@ -22,13 +23,15 @@
 
 use std::borrow::Cow;
 
-use super::{Aws, Document, Entity, EntityKind, Flags, Http};
+use super::{Aws, Document, Entity, EntityKind, Flags, Http, Link};
 use crate::{Annotation, AnnotationValue, Micros, SegmentId, Timestamp, TraceId};
 
 /// Texts that an entity may have in its outline.
 const TEXTS: usize = 11;
 /// Bytes that every entity takes at least; bounds what a damaged count can ask for.
 const LEAST_ENTITY: usize = 14;
+/// Bytes of a link.
+const LINK: usize = 24;
 
 /// Bits of an entity's facts.
 mod fact {
@@ -47,6 +50,7 @@ mod fact {
     pub(super) const SQL: u16 = 1 << 9;
     pub(super) const STATUS: u16 = 1 << 10;
     pub(super) const ANNOTATIONS: u16 = 1 << 11;
+    pub(super) const LINKS: u16 = 1 << 12;
 }
 
 /// Types of annotations.
@@ -152,6 +156,14 @@ fn write_entity(entity: &Entity<'_>, base: Timestamp, first: Option<SegmentId>, 
         }
         numbers.flush(out);
     }
+    if !entity.links.is_empty() {
+        numbers.put_number(entity.links.len() as u64);
+        numbers.flush(out);
+    }
+    for Link { trace_id, id } in &entity.links {
+        out.extend_from_slice(&trace_id.to_bytes());
+        out.extend_from_slice(&id.to_u64().to_le_bytes());
+    }
 }
 
 /// Writes the texts themselves, in the order of their lengths.
@@ -184,6 +196,7 @@ fn facts(entity: &Entity<'_>) -> u16 {
         | when(is_call && entity.has_sql, fact::SQL)
         | when(kept_status(entity).is_some(), fact::STATUS)
         | when(!entity.annotations.is_empty(), fact::ANNOTATIONS)
+        | when(!entity.links.is_empty(), fact::LINKS)
 }
 
 /// The status: that of a segment may stand in the summary. (That of a call has become flags.)
@@ -276,6 +289,7 @@ impl<'a> Reader<'a> {
             EntityKind::Subsegment
         };
         let annotations = if holds(fact::ANNOTATIONS) { self.annotations()? } else { Vec::new() };
+        let links = if holds(fact::LINKS) { self.links()? } else { Vec::new() };
         let namespace = match (holds(fact::AWS), holds(fact::REMOTE)) {
             (true, _) => Some(Cow::Borrowed("aws")),
             (false, true) => Some(Cow::Borrowed("remote")),
@@ -301,6 +315,7 @@ impl<'a> Reader<'a> {
             aws,
             has_sql: holds(fact::SQL),
             annotations,
+            links,
             members: Vec::new(),
             size,
         });
@@ -322,6 +337,15 @@ impl<'a> Reader<'a> {
             annotations.push(Annotation { key, value });
         }
         Some(annotations)
+    }
+
+    fn links(&mut self) -> Option<Vec<Link>> {
+        let count = usize::try_from(self.number()?).ok()?;
+        let mut links = Vec::with_capacity(count.min(self.numbers.len() / LINK));
+        for _ in 0..count {
+            links.push(Link { trace_id: TraceId::from_bytes(self.array()?), id: self.id()? });
+        }
+        Some(links)
     }
 
     fn id(&mut self) -> Option<SegmentId> {
@@ -421,6 +445,7 @@ mod tests {
         "http":{"request":{"method":"GET","url":"https://example.com/é","user_agent":"ua","client_ip":"::1"},"response":{"status":404}},
         "aws":{"account_id":"123456789012","ec2":{"instance_id":"i-1","availability_zone":"eu-west-1a"}},
         "annotations":{"text":"x","number":-3.5,"yes":true,"no":false},"metadata":{"big":[1,2,3]},
+        "links":[{"trace_id":"1-581cf772-a006649127e371903a2de979","id":"73995c3f42cd8ad8"}],
         "subsegments":[
           {"id":"0000000000000001","name":"dynamodb","namespace":"aws","start_time":1478293361.2,"in_progress":true,"aws":{"table_name":"Orders","operation":"GetItem"}},
           {"id":"0000000000000002","name":"local work","start_time":1478293361.3,"end_time":1478293361.2,"fault":true}]}"#;
@@ -448,6 +473,7 @@ mod tests {
         assert_eq!((segment.start, segment.end), (expect.start, expect.end));
         assert_eq!((&segment.http, &segment.aws), (&expect.http, &expect.aws));
         assert_eq!(segment.annotations, expect.annotations);
+        assert_eq!((&segment.links, segment.links.len()), (&expect.links, 1));
         assert_eq!(call.aws.table_name.as_deref(), Some("Orders"));
         assert_eq!((call.parent_id, call.end, call.is_call()), (Some(expect.id), None, true));
         assert_eq!(local.end, document.entities[2].end);

@@ -8,7 +8,7 @@ use super::fields::{Fields, Known};
 use super::lenient::{Member, decode_utf8, read_boolean, read_number, read_object, read_text};
 use super::members::{parse_error, read_raw};
 use super::repair::null_non_finite;
-use super::views::{Aws, Http, find};
+use super::views::{Aws, Http, Link, find};
 use super::{Document, Entity, EntityKind, Flags, MAX_DOCUMENT_BYTES};
 use crate::{
     Annotation, AnnotationValue, Rejection, RejectionCode, Scope, SegmentId, Timestamp, TraceId,
@@ -119,6 +119,7 @@ fn read_entity<'a>(
         aws: fields.get(Known::Aws).map(Aws::read).unwrap_or_default(),
         has_sql: fields.get(Known::Sql).is_some_and(is_object),
         annotations: fields.get(Known::Annotations).map(read_annotations).unwrap_or_default(),
+        links: fields.get(Known::Links).map(Link::read_all).unwrap_or_default(),
         members: fields.members,
         size: 0,
     };

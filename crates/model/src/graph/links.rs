@@ -2,20 +2,45 @@
 //! one began, as a consumer does with a message from a queue.
 //!
 //! One trace alone cannot tell who is at the other end of its links, so linked edges are no part of
-//! the rollups. They are found among traces that are looked at together, in two passes that need no
-//! two traces at a time: [`LinkedEdges::note`] each, then [`LinkedEdges::resolve`] each.
+//! the rollups: a trace tells of its [`LinkObservation`]s, and the other trace which [`LinkEnd`]
+//! each of its (sub)segments is. Among traces that are looked at together, two passes that need no
+//! two traces at a time find the edges: [`LinkedEdges::note`] each, then [`LinkedEdges::resolve`]
+//! each. Who has found the ends in another way adds link by link.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::EdgeObservation;
 use super::statistics::EdgeStatistics;
-use crate::{EntityKind, Flags, Histogram, SegmentId, ServiceId, Timestamp, Trace, TraceId};
+use crate::{
+    EntityKind, Flags, Histogram, SegmentId, ServiceId, Timestamp, Trace, TraceId, TraceNode,
+};
 
-/// Most other traces that a segment may link to (X-Ray's quotas); further links are passed over.
-const MAX_LINKS_OF_SEGMENT: usize = 20;
+/// One link as the trace that has it sees it: something was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkObservation {
+    /// The node whose segment has the link.
+    pub receiver: ServiceId,
+    /// Start of the (sub)segment that has the link.
+    pub start: Timestamp,
+    /// Its end; `None` while it is in progress.
+    pub end: Option<Timestamp>,
+    /// How it ended.
+    pub flags: Flags,
+    /// The other trace.
+    pub to_trace: TraceId,
+    /// The (sub)segment of that trace.
+    pub to: SegmentId,
+}
 
-/// Most links of a trace that count (X-Ray's quotas); further ones are passed over.
-const MAX_LINKS_OF_TRACE: usize = 100;
+/// What a link leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkEnd {
+    /// The node that was called, where the link names a call (a queue), else the service whose
+    /// (sub)segment it names.
+    pub sender: ServiceId,
+    /// Start of the linked (sub)segment.
+    pub start: Timestamp,
+}
 
 /// The sums of one linked edge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,57 +51,26 @@ pub struct LinkStatistics {
     /// How old what was received was: from the start of the linked (sub)segment to the start of
     /// the segment that links to it.
     pub event_ages: Histogram,
-    /// The traces behind the edge: of the sender, of the receivers.
+    /// The traces behind the edge: of the sender, of the receivers. Empty when links were added
+    /// one by one.
     pub traces: BTreeMap<TraceId, Vec<TraceId>>,
-}
-
-/// A link that has not found its other end.
-#[derive(Clone, Debug)]
-struct Receipt {
-    trace: TraceId,
-    receiver: ServiceId,
-    start: Timestamp,
-    end: Option<Timestamp>,
-    flags: Flags,
 }
 
 /// The edges between a set of traces.
 #[derive(Clone, Debug, Default)]
 pub struct LinkedEdges {
-    /// By the (sub)segment that they link to.
-    open: HashMap<TraceId, HashMap<SegmentId, Vec<Receipt>>>,
+    /// Links that have not found their other end, by the (sub)segment that they link to, with the
+    /// traces that have them.
+    open: HashMap<TraceId, HashMap<SegmentId, Vec<(TraceId, LinkObservation)>>>,
     found: BTreeMap<(ServiceId, ServiceId), LinkStatistics>,
 }
 
 impl LinkedEdges {
-    /// First pass: keeps the links of a trace's segments. A subsegment's links count as those of
-    /// its segment.
+    /// First pass: keeps the links of a trace.
     pub fn note(&mut self, trace: &Trace<'_>) {
-        let mut of_segment: HashMap<usize, usize> = HashMap::new();
-        let mut of_trace = 0;
-        for node in trace.nodes.iter().filter(|node| !node.is_inferred) {
-            let Some(receiver) = trace.service_of(node) else { continue };
-            for link in node.entity.links() {
-                // Within one trace parents tell what led to what.
-                if link.trace_id == trace.id {
-                    continue;
-                }
-                let count = of_segment.entry(node.segment).or_default();
-                if *count >= MAX_LINKS_OF_SEGMENT || of_trace >= MAX_LINKS_OF_TRACE {
-                    break;
-                }
-                *count += 1;
-                of_trace += 1;
-                let receipt = Receipt {
-                    trace: trace.id,
-                    receiver: receiver.clone(),
-                    start: node.entity.start,
-                    end: node.entity.end,
-                    flags: node.entity.flags,
-                };
-                let ends = self.open.entry(link.trace_id).or_default();
-                ends.entry(link.id).or_default().push(receipt);
-            }
+        for link in &trace.graph.links {
+            let ends = self.open.entry(link.to_trace).or_default();
+            ends.entry(link.to).or_default().push((trace.id, link.clone()));
         }
     }
 
@@ -86,18 +80,34 @@ impl LinkedEdges {
     }
 
     /// Second pass, when all traces are noted: draws the edges of all links that lead to this
-    /// trace. They leave from the node that was called where the link names a call (a queue), else
-    /// from the service whose (sub)segment it names.
+    /// trace.
     pub fn resolve(&mut self, trace: &Trace<'_>) {
-        let Some(mut ends) = self.open.remove(&trace.id) else { return };
-        for node in trace.nodes.iter().filter(|node| !node.is_inferred) {
-            let Some(sender) = sender(trace, node) else { continue };
-            for receipt in ends.remove(&node.entity.id).unwrap_or_default() {
-                let ends = (sender.clone(), receipt.receiver.clone());
-                let edge = self.found.entry(ends).or_default();
-                edge.count(trace.id, node.entity.start, receipt, sender);
+        let Some(mut links) = self.open.remove(&trace.id) else { return };
+        for (id, end) in trace.link_ends() {
+            for (receiver, link) in links.remove(&id).unwrap_or_default() {
+                let receivers = self.add(&link, &end).traces.entry(trace.id).or_default();
+                if !receivers.contains(&receiver) {
+                    receivers.push(receiver);
+                }
             }
         }
+    }
+
+    /// Adds a link with what it leads to; gives its edge.
+    pub fn add(&mut self, link: &LinkObservation, end: &LinkEnd) -> &mut LinkStatistics {
+        let ends = (end.sender.clone(), link.receiver.clone());
+        let edge = self.found.entry(ends).or_default();
+        edge.event_ages.record((link.start - end.start).clamped());
+        edge.receipts.observe(&EdgeObservation {
+            from: end.sender.clone(),
+            to: link.receiver.clone(),
+            is_inferred: false,
+            start: link.start,
+            end: link.end,
+            is_outlived: false,
+            flags: link.flags,
+        });
+        edge
     }
 
     /// The edges found, by sender and receiver.
@@ -106,36 +116,30 @@ impl LinkedEdges {
     }
 }
 
+impl Trace<'_> {
+    /// What a link would lead to that names one of the (sub)segments. Where two share an id, the
+    /// first one counts.
+    pub fn link_ends(&self) -> impl Iterator<Item = (SegmentId, LinkEnd)> + '_ {
+        let reported = self.nodes.iter().filter(|node| !node.is_inferred);
+        reported.filter_map(|node| {
+            let end = LinkEnd { sender: sender(self, node)?.clone(), start: node.entity.start };
+            Some((node.entity.id, end))
+        })
+    }
+}
+
 /// The node that hands on what is linked.
-fn sender<'t>(trace: &'t Trace<'_>, node: &'t crate::TraceNode<'_>) -> Option<&'t ServiceId> {
+fn sender<'t>(trace: &'t Trace<'_>, node: &'t TraceNode<'_>) -> Option<&'t ServiceId> {
     let called = node.children.iter().filter_map(|child| trace.nodes.get(*child));
     let mut called = called.filter(|child| child.entity.kind == EntityKind::Segment);
     let callee = if node.entity.is_call() { called.next() } else { None };
     trace.service_of(callee.unwrap_or(node))
 }
 
-impl LinkStatistics {
-    fn count(&mut self, sent_in: TraceId, sent: Timestamp, receipt: Receipt, sender: &ServiceId) {
-        self.event_ages.record((receipt.start - sent).clamped());
-        let receivers = self.traces.entry(sent_in).or_default();
-        if !receivers.contains(&receipt.trace) {
-            receivers.push(receipt.trace);
-        }
-        self.receipts.observe(&EdgeObservation {
-            from: sender.clone(),
-            to: receipt.receiver,
-            is_inferred: false,
-            start: receipt.start,
-            end: receipt.end,
-            is_outlived: false,
-            flags: receipt.flags,
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assemble::{MAX_LINKS_OF_SEGMENT, MAX_LINKS_OF_TRACE};
     use crate::{Document, Names, assemble};
 
     const SENDER: &str = "1-68000000-00000000000000000000000a";

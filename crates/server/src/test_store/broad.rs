@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use roentgen_model::TraceId;
+use roentgen_model::{LinkedEdges, TraceId};
 use roentgen_store::{
     Acknowledge, GraphQuery, NewDocument, Refused, StoreError, StoreStatus, SummaryPage,
-    SummaryQuery, TimeRange, TimedGraph, TraceDocuments, TraceStore,
+    SummaryQuery, TimeRange, TimedGraph, TraceDocuments, TraceFilter, TraceStore,
 };
 
 /// The store. It has no traces.
@@ -55,6 +55,14 @@ impl TraceStore for BroadStore {
         }
         *left -= minutes;
         Ok(Vec::new())
+    }
+
+    fn linked_edges(
+        &self,
+        _: TimeRange,
+        _: Option<&TraceFilter<'_>>,
+    ) -> Result<LinkedEdges, StoreError> {
+        Err(StoreError::Closed)
     }
 
     fn status(&self) -> StoreStatus {

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use roentgen_model::TraceId;
+use roentgen_model::{LinkedEdges, TraceId};
 use roentgen_store::{
     Acknowledge, GraphQuery, NewDocument, Refused, StoreError, StoreStatus, SummaryPage,
-    SummaryQuery, TimedGraph, TraceDocuments, TraceStore,
+    SummaryQuery, TimeRange, TimedGraph, TraceDocuments, TraceFilter, TraceStore,
 };
 
 /// The store. It answers at once what it takes.
@@ -76,6 +76,14 @@ impl TraceStore for NarrowStore {
     }
 
     fn service_graphs(&self, _: &GraphQuery<'_>) -> Result<Vec<TimedGraph>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    fn linked_edges(
+        &self,
+        _: TimeRange,
+        _: Option<&TraceFilter<'_>>,
+    ) -> Result<LinkedEdges, StoreError> {
         Err(StoreError::Closed)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roentgen_model::{LinkedEdges, ServiceGraph, TraceId};
 use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
-    GetTraceGraphRequest, PageToken, Service, WireTime, graph_services, linked_graph_services,
+    GetTraceGraphRequest, PageToken, Service, WireTime, linked_graph_services,
 };
 use roentgen_store::{GraphQuery, ReadBudget, TraceDocuments};
 
@@ -14,7 +14,7 @@ use super::summaries::{check_range, read_filter};
 use super::trace_ids::{IdLimits, requested_ids};
 use super::{read_request, store_failure};
 use crate::app::App;
-use crate::filtered_graphs::filtered_graphs;
+use crate::filtered_graphs::{filtered_graphs, linked_edges};
 use crate::groups::GroupSelector;
 use crate::json;
 
@@ -44,8 +44,11 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
             let asked = GraphQuery { range, step: None, traces: None };
             let graphs = filtered_graphs(&*store, &asked, &expression, &ReadBudget::default());
             let graphs = graphs.map_err(|error| store_failure(&error))?;
+            // What is read for the graph may have links, and is read once more for them.
+            let linked = linked_edges(&*store, range, &expression, &ReadBudget::default());
+            let linked = linked.map_err(|error| store_failure(&error))?;
             let graph = graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default();
-            let page = Page::cut(&graph, request.next_token.as_deref(), query)?;
+            let page = Page::cut(&graph, &linked, request.next_token.as_deref(), query)?;
             json::write(&GetServiceGraphReply {
                 start_time: WireTime(range.start),
                 end_time: WireTime(range.end),
@@ -69,7 +72,7 @@ pub(super) async fn get_trace_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u
         .run(move || {
             let read = |id: &TraceId| store.documents(*id).map_err(|error| store_failure(&error));
             let (graph, linked) = sum_of(&ids, |id| *id, read)?;
-            let page = Page::cut_linked(&graph, &linked, request.next_token.as_deref(), query)?;
+            let page = Page::cut(&graph, &linked, request.next_token.as_deref(), query)?;
             json::write(&GetTraceGraphReply {
                 services: page.services,
                 next_token: page.next_token,
@@ -109,28 +112,15 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Cuts a page of a graph.
-    fn cut(graph: &'a ServiceGraph, token: Option<&str>, query: u64) -> Result<Self, ApiError> {
-        Self::of(graph_services(graph), token, query)
-    }
-
-    /// Cuts a page of a graph with edges between traces.
-    pub(super) fn cut_linked(
+    /// Cuts the page that a token asks for out of a graph and the edges between its traces. Nodes are numbered anew for every page, so the pages
+    /// of a graph fit together only while its nodes stay the same; the token knows.
+    pub(super) fn cut(
         graph: &'a ServiceGraph,
         linked: &'a LinkedEdges,
         token: Option<&str>,
         query: u64,
     ) -> Result<Self, ApiError> {
-        Self::of(linked_graph_services(graph, linked), token, query)
-    }
-
-    /// Cuts the page that a token asks for. Nodes are numbered anew for every page, so the pages
-    /// of a graph fit together only while its nodes stay the same; the token knows.
-    fn of(
-        mut services: Vec<Service<'a>>,
-        token: Option<&str>,
-        query: u64,
-    ) -> Result<Self, ApiError> {
+        let mut services = linked_graph_services(graph, linked);
         let nodes = fingerprint(&services);
         let first = match PageToken::read(token, query) {
             Ok(None) => 0,
@@ -209,31 +199,35 @@ mod tests {
 
     #[test]
     fn large_graphs_come_in_pages_whose_numbers_fit_together() {
-        let graph = graph(2 * PAGE_SERVICES + 1);
+        let (graph, linked) = (graph(2 * PAGE_SERVICES + 1), LinkedEdges::default());
         let mut numbers = Vec::new();
         let mut token: Option<String> = None;
         for expect in [PAGE_SERVICES, PAGE_SERVICES, 1] {
-            let page = Page::cut(&graph, token.as_deref(), 7).unwrap();
+            let page = Page::cut(&graph, &linked, token.as_deref(), 7).unwrap();
             assert_eq!(page.services.len(), expect);
             numbers.extend(page.services.iter().map(|service| service.reference_id));
             token = page.next_token;
         }
         assert_eq!(token, None);
         assert_eq!(numbers, (0..=2 * PAGE_SERVICES).collect::<Vec<_>>());
-        let first = Page::cut(&graph, None, 7).unwrap();
+        let first = Page::cut(&graph, &linked, None, 7).unwrap();
         assert_eq!(first.services[0].edges[0].reference_id, 2 * PAGE_SERVICES);
     }
 
     #[test]
     fn an_empty_token_is_none() {
-        assert_eq!(Page::cut(&graph(3), Some(""), 7).unwrap().services.len(), 3);
+        let (graph, linked) = (graph(3), LinkedEdges::default());
+        let page = Page::cut(&graph, &linked, Some(""), 7).unwrap();
+        assert_eq!(page.services.len(), 3);
     }
 
     #[test]
     fn tokens_of_another_graph_are_refused() {
-        let token = Page::cut(&graph(PAGE_SERVICES + 1), None, 7).unwrap().next_token.unwrap();
+        let none = LinkedEdges::default();
+        let many = graph(PAGE_SERVICES + 1);
+        let token = Page::cut(&many, &none, None, 7).unwrap().next_token.unwrap();
         let check = |graph: &ServiceGraph, query: u64, expect: &str| {
-            let error = Page::cut(graph, Some(&token), query).err().unwrap();
+            let error = Page::cut(graph, &none, Some(&token), query).err().unwrap();
             assert!(error.message.contains(expect), "{}", error.message);
         };
         check(&graph(PAGE_SERVICES + 2), 7, "other nodes");

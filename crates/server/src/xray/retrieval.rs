@@ -86,8 +86,7 @@ pub(super) async fn get_retrieved_traces_graph(
             let read = |found: &RetrievedId| documents(&*store, *found);
             let (graph, linked): (ServiceGraph, LinkedEdges) =
                 sum_of(&retrieved.traces, |found| found.id, read)?;
-            let page =
-                graphs::Page::cut_linked(&graph, &linked, request.next_token.as_deref(), query)?;
+            let page = graphs::Page::cut(&graph, &linked, request.next_token.as_deref(), query)?;
             json::write(&GetRetrievedTracesGraphReply {
                 retrieval_status: retrieved.status.name(),
                 services: links::with_links(page.services, &linked),

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph, Trace, TraceId};
+use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph, Trace, TraceGraph, TraceId};
 
 use super::graph::steps_of;
 use super::large::Shown;
@@ -46,8 +46,11 @@ pub(super) fn service_graphs(
     let settled = view.live.filtered_graphs(&rows, steps, &state.scan_threads)?;
     let FilteredGraphs { graphs: settled, undecided } = settled;
     found.undecided.extend(undecided);
-    let read = read_undecided(state, filter.matches, &found.undecided, filter.reads)?;
-    found.rollups.merge(&read);
+    let read = Mutex::new(Rollups::default());
+    read_undecided(state, filter.matches, &found.undecided, filter.reads, |graph| {
+        lock(&read).add(graph);
+    })?;
+    found.rollups.merge(&lock(&read));
     let mut graphs: BTreeMap<i64, GraphSum<'_>> = BTreeMap::new();
     for (step, graph) in &settled {
         graphs.entry(*step).or_default().add_graph(graph);
@@ -124,20 +127,21 @@ fn may_begin_in(trace: &ViewedTrace, steps: &Steps) -> bool {
     trace.has_settled() || steps.touches(&(first..=last))
 }
 
-/// Reads the traces of which nothing else tells whether they match; the sum of those that do.
+/// Reads the traces of which nothing else tells whether they match, and hands what those say about
+/// the service graph that do to `found`.
 pub(crate) fn read_undecided(
     state: &State,
     matches: &(dyn Fn(&Trace<'_>) -> bool + Sync),
     undecided: &[TraceId],
     reads: &ReadBudget,
-) -> Result<Rollups, Trouble> {
+    found: impl Fn(&TraceGraph) + Sync,
+) -> Result<(), Trouble> {
     let exceeded = || Trouble::Failed(reads.exceeded());
     if undecided.len() > reads.traces() {
         return Err(exceeded());
     }
     // The bytes of a trace are taken before they are read, from what the threads share.
     let bytes_left = AtomicUsize::new(reads.bytes());
-    let sum = Mutex::new(Rollups::default());
     for ids in undecided.chunks(AT_ONCE) {
         let read = map_in_parallel(&state.scan_threads, ids, |id| {
             let whereabouts = whereabouts_of(state, *id)?;
@@ -152,7 +156,7 @@ pub(crate) fn read_undecided(
             let documents = read_whole(state, *id, &whereabouts)?;
             let trace = documents.as_ref().and_then(TraceDocuments::assemble);
             if let Some(trace) = trace.filter(|trace| matches(trace)) {
-                lock(&sum).add(&trace.graph);
+                found(&trace.graph);
             }
             Ok::<bool, Trouble>(true)
         });
@@ -163,5 +167,5 @@ pub(crate) fn read_undecided(
         }
     }
     reads.take(undecided.len(), reads.bytes() - bytes_left.into_inner());
-    Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(())
 }

@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use roentgen_model::{GraphSum, Names, Rollups, ServiceGraph};
+use roentgen_model::{GraphSum, LinkObservation, Names, Rollups, ServiceGraph, TraceId};
 
 use super::large::is_large;
+use super::links::OpenLinks;
 use super::page::show_large;
 use super::view::{MOST_LOOKS, ViewedTrace, find_pasts};
 use crate::assembling::assemble_contents;
@@ -48,6 +49,10 @@ struct PartSum {
     taken_back: Rollups,
     /// Large traces, which are not in the sums.
     large: Vec<ViewedTrace>,
+    /// Links to other traces, with the traces that have them.
+    links: Vec<(TraceId, LinkObservation)>,
+    /// Traces that may have a row in a settled file, which does not count.
+    hidden: Vec<TraceId>,
 }
 
 /// What the sum of a part was made of. When it is the same again, so are the traces: one that
@@ -104,22 +109,7 @@ pub(super) fn service_graphs(
     state: &State,
     steps: &Steps,
 ) -> Result<BTreeMap<i64, ServiceGraph>, Trouble> {
-    let (shards, live) = see(state);
-    let mut names = Names::default();
-    let mut sums = Vec::with_capacity(shards.len());
-    for (index, shard) in shards.into_iter().enumerate() {
-        sums.push(match shard {
-            SeenShard::Known(sum) => sum,
-            SeenShard::Changed(version, traces) => {
-                let before = state.graphs.get(index);
-                let before = before.as_deref().map(|before| &before.parts);
-                let parts = sum_parts(state, &live, before, traces, &mut names)?;
-                let sum = Arc::new(ShardSum { made_of: (version, live.generation()), parts });
-                state.graphs.set(index, sum.clone());
-                sum
-            }
-        });
-    }
+    let (sums, live) = sum_shards(state)?;
     let parts = || sums.iter().flat_map(|sum| sum.parts.values());
     let mut shown = Vec::new();
     for trace in parts().flat_map(|part| &part.large) {
@@ -141,6 +131,44 @@ pub(super) fn service_graphs(
     }
     let graphs = graphs.into_iter().map(|(step, sum)| (step, sum.finish()));
     Ok(graphs.filter(|(_, graph)| !graph.is_empty()).collect())
+}
+
+/// What the open traces of each shard add, and the settled files beside which they do.
+fn sum_shards(state: &State) -> Result<(Vec<Arc<ShardSum>>, Arc<Live>), Trouble> {
+    let (shards, live) = see(state);
+    let mut names = Names::default();
+    let mut sums = Vec::with_capacity(shards.len());
+    for (index, shard) in shards.into_iter().enumerate() {
+        sums.push(match shard {
+            SeenShard::Known(sum) => sum,
+            SeenShard::Changed(version, traces) => {
+                let before = state.graphs.get(index);
+                let before = before.as_deref().map(|before| &before.parts);
+                let parts = sum_parts(state, &live, before, traces, &mut names)?;
+                let sum = Arc::new(ShardSum { made_of: (version, live.generation()), parts });
+                state.graphs.set(index, sum.clone());
+                sum
+            }
+        });
+    }
+    Ok((sums, live))
+}
+
+/// The links of open traces in a range, and the settled files beside which they count.
+pub(super) fn open_links(state: &State, steps: &Steps) -> Result<(OpenLinks, Arc<Live>), Trouble> {
+    let (sums, live) = sum_shards(state)?;
+    let mut open = OpenLinks::default();
+    for part in sums.iter().flat_map(|sum| sum.parts.values()) {
+        open.hidden.extend(&part.hidden);
+        let in_range = |link: &LinkObservation| steps.of(link.start.minute()).is_some();
+        open.links.extend(part.links.iter().filter(|(_, link)| in_range(link)).cloned());
+        for trace in &part.large {
+            let shown = show_large(state, trace.id, &trace.whereabouts(&live)?)?;
+            let links = shown.links.iter().filter(|link| in_range(link));
+            open.links.extend(links.map(|link| (trace.id, link.clone())));
+        }
+    }
+    Ok((open, live))
 }
 
 /// The steps in which anything of these rollups began.
@@ -222,9 +250,13 @@ fn sum_of(
     traces: Vec<ViewedTrace>,
     names: &mut Names,
 ) -> Result<PartSum, Trouble> {
-    let (added, taken_back, large) = Default::default();
-    let mut sum = PartSum { made_of, added, taken_back, large };
+    let (added, taken_back) = (Rollups::default(), Rollups::default());
+    let (large, links, hidden) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sum = PartSum { made_of, added, taken_back, large, links, hidden };
     for trace in traces {
+        if trace.has_settled() {
+            sum.hidden.push(trace.id);
+        }
         let whereabouts = trace.whereabouts(live)?;
         let (documents, bytes) = whereabouts.size();
         if is_large(documents, bytes) {
@@ -235,6 +267,7 @@ fn sum_of(
         let all = contents.settled.iter().chain(&contents.open);
         if let Some(assembled) = assemble_contents(state, trace.id, all, names) {
             sum.added.add(&assembled.graph);
+            sum.links.extend(assembled.graph.links.into_iter().map(|link| (trace.id, link)));
         }
         let settled = contents.settled.iter();
         if let Some(before) = assemble_contents(state, trace.id, settled, names) {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use roentgen_model::{Rollups, TraceId, TraceSummary};
+use roentgen_model::{LinkObservation, Rollups, TraceId, TraceSummary};
 
 use crate::locking::lock;
 use crate::state::State;
@@ -41,6 +41,8 @@ pub(crate) struct Shown {
     pub(crate) added: Rollups,
     /// … and what it contributed when it settled last, which is to be taken back.
     pub(crate) taken_back: Rollups,
+    /// Its links to other traces.
+    pub(crate) links: Vec<LinkObservation>,
 }
 
 /// The large traces that were shown lately.

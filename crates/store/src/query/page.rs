@@ -148,6 +148,7 @@ pub(super) fn show_large(
         let mut shown = Shown::default();
         if let Some(assembled) = assemble_contents(state, id, all, &mut names) {
             shown.added.add(&assembled.graph);
+            shown.links = assembled.graph.links;
             shown.summary = Some(Arc::new(assembled.summary));
         }
         let before = assemble_contents(state, id, contents.settled.iter(), &mut names);

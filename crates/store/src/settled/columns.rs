@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use roentgen_model::TraceSummary;
 
 use annotations::AnnotationsWriter;
+use links::LinksWriter;
 use numbers::NumbersWriter;
 use observed::ObservedWriter;
 use services::{ServiceTableWriter, ServicesWriter};
@@ -21,12 +22,14 @@ use super::encoding::{Input, Malformed};
 use super::observed::{Kinds, ObservedTrace};
 
 mod annotations;
+mod links;
 mod numbers;
 mod observed;
 mod services;
 mod texts;
 
 pub(super) use annotations::{AnnotationValues, Annotations, ValueKind, Values};
+pub(super) use links::Links;
 pub(super) use numbers::{
     Counts, Durations, FLAG_ERROR, FLAG_FAULT, FLAG_PARTIAL, FLAG_THROTTLE, Flags, Ids, Integers,
     OptionalIntegers, ResponseTimes, flags_of, outcome_bit, outcome_of,
@@ -82,13 +85,16 @@ pub enum ColumnName {
     Shapes,
     /// What is told of these requests and calls.
     RequestNumbers,
+    /// Links to other traces.
+    Links,
     /// Values of annotations; with its number, since keys are spread over several such columns.
     AnnotationValues(u16),
 }
 
 impl ColumnName {
-    /// Columns that each row group has, before those of values. [`ColumnName::Shapes`] and
-    /// [`ColumnName::RequestNumbers`] stand behind these: row groups of version 1 have them not.
+    /// Columns that each row group has, before those of values. [`ColumnName::Shapes`],
+    /// [`ColumnName::RequestNumbers`] and [`ColumnName::Links`] stand behind these: not every row
+    /// group has them.
     pub(super) const FIXED: [ColumnName; 20] = [
         ColumnName::Ids,
         ColumnName::Times,
@@ -149,11 +155,12 @@ pub(super) struct ColumnsWriter<'a> {
     annotations: AnnotationsWriter<'a>,
     table: ServiceTableWriter,
     observed: ObservedWriter,
+    links: LinksWriter,
 }
 
 impl<'a> ColumnsWriter<'a> {
     /// Adds a row; `kinds` has those of its requests and calls. Gives about the bytes that these
-    /// take.
+    /// and its links take.
     pub(super) fn add(
         &mut self,
         row: &'a TraceSummary,
@@ -168,7 +175,7 @@ impl<'a> ColumnsWriter<'a> {
         self.lists.iter_mut().zip(of_row).for_each(|(column, texts)| column.add(texts));
         self.services.add(row, &mut self.table);
         self.annotations.add(row, &mut self.table);
-        self.observed.add(observed, kinds)
+        self.observed.add(observed, kinds) + self.links.add(&observed.links)
     }
 
     /// The minutes in which the requests of all rows began.
@@ -185,6 +192,11 @@ impl<'a> ColumnsWriter<'a> {
         self.observed.write_shapes(&mut buffer);
         write(&buffer)?;
         write(self.observed.numbers())
+    }
+
+    /// The bytes of the column of links; `None` if there are none.
+    pub(super) fn links(&self) -> Option<Vec<u8>> {
+        self.links.to_bytes()
     }
 
     /// Hands the bytes of each other column to `write`, in the order of [`ColumnName`].

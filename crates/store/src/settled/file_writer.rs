@@ -17,9 +17,11 @@ use super::trace_index::IndexWriter;
 use super::{Position, Sequence};
 
 /// The version of the format that is written.
-pub(super) const VERSION: u32 = 2;
-/// The version before, which is read as well: its row groups have no requests and calls.
+pub(super) const VERSION: u32 = 3;
+/// The first version, which is read as well: its row groups have no requests and calls, …
 pub(super) const VERSION_1: u32 = 1;
+/// … and neither they nor those of this version have links.
+pub(super) const VERSION_2: u32 = 2;
 /// What a file begins with.
 pub(super) const MAGIC: [u8; 8] = *b"RTSETTLE";
 /// What a file ends with.
@@ -33,7 +35,7 @@ pub(super) const TRAILER_BYTES: u64 = 16;
 /// small.
 pub(super) const GROUP_ROWS: usize = 4096;
 /// A group is full that has so many bytes of rows: as estimated by [`row_bytes`], and those by which
-/// their requests and calls make the columns grow, which is where the kinds and services count that
+/// their requests, calls and links make the columns grow, which is where the kinds and services count that
 /// no row had before. Usual groups have a quarter of that. It has no more than one row beyond it, of
 /// some 20 MB at most.
 pub(super) const GROUP_BYTES: usize = 4 << 20;
@@ -108,6 +110,7 @@ impl<'w> FileWriter<'w> {
         if let [shapes, numbers] = places[..] {
             group.observed = Some(ObservedColumns { minutes: columns.minutes(), shapes, numbers });
         }
+        group.links = columns.links().map(|links| self.output.write_chunk(&links)).transpose()?;
         self.groups.push(group);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::Condition;
 
 /// Row groups that are looked at before what was found in them is added up: their sums take some
 /// 10 kB each.
-const GROUPS_AT_ONCE: usize = 64;
+pub(super) const GROUPS_AT_ONCE: usize = 64;
 
 /// Minutes before its trace began, or after it ended, in which a request may have begun: the clocks
 /// of those who report do not agree, and a call may end after the segment that made it.
@@ -84,19 +84,12 @@ fn sum_group(
     rows: &FilteredRows<'_>,
     steps: &Steps,
 ) -> Result<FilteredGraphs, SettledError> {
-    let mut possible = Selection::all(group.group.rows);
-    group.group.dead.iter().for_each(|row| possible.remove(usize::from(*row)));
-    select(group, rows.conditions, true, &mut possible)?;
-    if possible.is_empty() {
+    let all = Selection::all(group.group.rows);
+    let Some(SelectedRows { possible, certain, ids }) =
+        selected_rows(group, superseded, rows, all)?
+    else {
         return Ok(FilteredGraphs::default());
-    }
-    let ids = group.column::<Ids>(ColumnName::Ids)?;
-    if !(superseded.is_empty() && rows.hidden.is_empty()) {
-        let is_gone = |id| superseded.contains(id) || rows.hidden.contains(id);
-        possible.retain(|row| ids.0.get(row).is_some_and(|id| !is_gone(id)));
-    }
-    let mut certain = possible.clone();
-    select(group, rows.conditions, false, &mut certain)?;
+    };
     let id = |row: usize| ids.0.get(row).copied();
     let times = RowTimes::new(group)?;
     let Some(shapes) = group.shapes()? else {
@@ -124,6 +117,37 @@ fn sum_group(
         }
     }
     Ok(FilteredGraphs { graphs: sums.into_graphs(), undecided })
+}
+
+/// Rows of a group that may count.
+pub(super) struct SelectedRows {
+    pub(super) possible: Selection,
+    /// Those that do count.
+    pub(super) certain: Selection,
+    /// The ids of all rows.
+    pub(super) ids: Arc<Ids>,
+}
+
+/// Which of these rows of a group count; `None` if none does.
+pub(super) fn selected_rows(
+    group: &Group<'_>,
+    superseded: &HashSet<TraceId>,
+    rows: &FilteredRows<'_>,
+    mut possible: Selection,
+) -> Result<Option<SelectedRows>, SettledError> {
+    group.group.dead.iter().for_each(|row| possible.remove(usize::from(*row)));
+    select(group, rows.conditions, true, &mut possible)?;
+    if possible.is_empty() {
+        return Ok(None);
+    }
+    let ids = group.column::<Ids>(ColumnName::Ids)?;
+    if !(superseded.is_empty() && rows.hidden.is_empty()) {
+        let is_gone = |id| superseded.contains(id) || rows.hidden.contains(id);
+        possible.retain(|row| ids.0.get(row).is_some_and(|id| !is_gone(id)));
+    }
+    let mut certain = possible.clone();
+    select(group, rows.conditions, false, &mut certain)?;
+    Ok(Some(SelectedRows { possible, certain, ids }))
 }
 
 /// The sums of a row group, by step.

@@ -8,7 +8,7 @@ use super::Position;
 use super::chunk::Place;
 use super::columns::{ColumnName, flags_of, outcome_bit};
 use super::encoding::{Input, Malformed, write_count, write_number, write_signed};
-use super::file_writer::VERSION_1;
+use super::file_writer::{VERSION_1, VERSION_2};
 use super::rollups::RollupPlace;
 use super::sequence::Sequences;
 use crate::Cursor;
@@ -42,6 +42,8 @@ pub(super) struct RowGroup {
     pub(super) columns: Vec<Place>,
     /// The columns of requests and calls; `None` in row groups of version 1.
     pub(super) observed: Option<ObservedColumns>,
+    /// [`ColumnName::Links`]; `None` if no trace has links, or they are not known.
+    pub(super) links: Option<Place>,
 }
 
 /// What is known of the requests and calls of a row group, and where their columns stand.
@@ -74,6 +76,7 @@ impl RowGroup {
             outcomes: outcome_bit(flags),
             columns: Vec::new(),
             observed: None,
+            links: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl RowGroup {
         match name {
             ColumnName::Shapes => observed.map(|observed| observed.shapes),
             ColumnName::RequestNumbers => observed.map(|observed| observed.numbers),
+            ColumnName::Links => self.links,
             name => self.columns.get(name.index()).copied(),
         }
     }
@@ -130,6 +134,8 @@ impl RowGroup {
             observed.shapes.write(out, end);
             observed.numbers.write(out, end);
         }
+        out.push(u8::from(self.links.is_some()));
+        self.links.iter().for_each(|place| place.write(out, end));
     }
 
     fn read(input: &mut Input<'_>, version: u32, end: &mut u64) -> Result<Self, Malformed> {
@@ -166,6 +172,12 @@ impl RowGroup {
             }),
             _ => return Err(Malformed),
         };
+        let has_links = if version <= VERSION_2 { [0] } else { input.array()? };
+        let links = match has_links {
+            [0] => None,
+            [1] => Some(Place::read(input, end)?),
+            _ => return Err(Malformed),
+        };
         Ok(Self {
             rows,
             dead,
@@ -180,6 +192,7 @@ impl RowGroup {
             outcomes,
             columns,
             observed,
+            links,
         })
     }
 }

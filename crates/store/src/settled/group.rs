@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::chunk::Place;
 use super::column_cache::ColumnKey;
 use super::columns::{
-    AnnotationValues, Annotations, ColumnData, ColumnName, Durations, RequestNumbers, Shapes,
+    AnnotationValues, Annotations, ColumnData, ColumnName, Durations, Links, RequestNumbers, Shapes,
 };
 use super::encoding::{Input, Malformed};
 use super::footer::RowGroup;
@@ -63,6 +63,12 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// The links of the traces; `None` if there are none, and in row groups of versions 1 and 2,
+    /// where they are not known.
+    pub(super) fn links(&self) -> Result<Option<Arc<Links>>, SettledError> {
+        self.group.links.map(|_| self.column(ColumnName::Links)).transpose()
+    }
+
     /// What is needed to read the requests and calls of rows.
     pub(super) fn requests(&self, shapes: Arc<Shapes>) -> Result<Requests<'a>, SettledError> {
         let read = |input: &mut Input<'_>| RequestNumbers::read(input, &shapes);
@@ -114,13 +120,15 @@ impl<'a> Group<'a> {
             let shapes = (ColumnName::Shapes, observed.shapes);
             [shapes, (ColumnName::RequestNumbers, observed.numbers)]
         });
-        places.chain(observed)
+        let links = self.group.links.map(|place| (ColumnName::Links, place));
+        places.chain(observed).chain(links)
     }
 
     /// Reads all rows.
     pub(super) fn verify(&self) -> Result<(), SettledError> {
         let rows = self.without_cache().rows()?;
         (0..self.group.rows).try_for_each(|row| rows.summary(row).map(|_| ()))?;
+        self.without_cache().links()?;
         let Some(shapes) = self.without_cache().shapes()? else { return Ok(()) };
         let mut requests = self.without_cache().requests(shapes)?;
         (0..self.group.rows).try_for_each(|row| requests.of_row(row, |_| {}).map(|_| ()))

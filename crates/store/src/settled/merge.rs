@@ -12,15 +12,15 @@ use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use roentgen_model::{ServiceGraph, TraceId, TraceSummary};
+use roentgen_model::{LinkObservation, ServiceGraph, TraceId, TraceSummary};
 
-use super::columns::{ColumnName, Ids};
+use super::columns::{ColumnName, Ids, Links};
 use super::encoding::Malformed;
 use super::file::Entries;
 use super::file_writer::{FileWriter, GROUP_BYTES, GROUP_ROWS, row_bytes};
 use super::footer::RowGroup;
 use super::group::{self, Group};
-use super::observed::{GroupKind, Kind, Kinds, NO_MINUTES, ObservedTrace, Requests};
+use super::observed::{GroupKind, Kind, Kinds, NO_MINUTES, ObservedTrace, Requests, with_minute};
 use super::rollups::{RollupBlock, RollupPlace};
 use super::sequence::Sequences;
 use super::{IndexEntry, Section, Sequence, SettledError, SettledFile};
@@ -126,7 +126,7 @@ fn copy_group(
     writer: &mut FileWriter<'_>,
 ) -> Result<(), MergeError> {
     let mut columns = Vec::with_capacity(known.columns.len());
-    let mut observed = known.observed.clone();
+    let (mut observed, mut links) = (known.observed.clone(), None);
     for (name, place) in group.places() {
         let section = Section::Column { group: group.number, column: name };
         let stored = group.file.read_stored(place, section)?;
@@ -137,10 +137,11 @@ fn copy_group(
         match (name, &mut observed) {
             (ColumnName::Shapes, Some(observed)) => observed.shapes = copied,
             (ColumnName::RequestNumbers, Some(observed)) => observed.numbers = copied,
+            (ColumnName::Links, _) => links = Some(copied),
             _ => columns.push(copied),
         }
     }
-    writer.add_copied_group(RowGroup { columns, observed, ..known });
+    writer.add_copied_group(RowGroup { columns, observed, links, ..known });
     Ok(())
 }
 
@@ -199,20 +200,21 @@ impl Waiting {
     }
 }
 
-/// The requests and calls of the rows of a group, to be written anew.
+/// The requests, calls and links of the rows of a group, to be written anew.
 struct ObservedReader<'a> {
     /// Of the group: those of a row are not known if its requests are not.
     minutes: RangeInclusive<i64>,
     requests: Option<group::Requests<'a>>,
+    links: Option<Arc<Links>>,
     /// The numbers of the kinds of the group among all.
     numbers: Vec<u32>,
 }
 
 impl<'a> ObservedReader<'a> {
     fn new(group: &Group<'a>, kinds: &mut Kinds) -> Result<Self, SettledError> {
-        let minutes = group.minutes();
+        let (minutes, links) = (group.minutes(), group.links()?);
         let Some(shapes) = group.shapes()? else {
-            return Ok(Self { minutes, requests: None, numbers: Vec::new() });
+            return Ok(Self { minutes, requests: None, links, numbers: Vec::new() });
         };
         let service = |number: u32| shapes.services.get(number as usize).cloned();
         let kind = |kind: &GroupKind| {
@@ -220,24 +222,28 @@ impl<'a> ObservedReader<'a> {
             Some(kinds.number(&Kind { from, service: service(kind.service)?, bits: kind.bits }))
         };
         let numbers = shapes.kinds.iter().filter_map(kind).collect();
-        Ok(Self { minutes, requests: Some(group.requests(shapes)?), numbers })
+        Ok(Self { minutes, requests: Some(group.requests(shapes)?), links, numbers })
     }
 
     fn row(&mut self, row: usize, summary: &TraceSummary) -> Result<ObservedTrace, SettledError> {
-        let (start, mut minutes) = (summary.start.minute(), NO_MINUTES);
+        let links = self.links.iter().flat_map(|links| links.of_row(row));
+        let links: Vec<LinkObservation> = links.cloned().collect();
+        let start = summary.start.minute();
+        let mut minutes =
+            links.iter().map(|link| link.start.minute()).fold(NO_MINUTES, with_minute);
         let mut kinds = Vec::new();
-        let unknown = || ObservedTrace { minutes: self.minutes.clone(), requests: None };
-        let Some(requests) = &mut self.requests else { return Ok(unknown()) };
-        let is_known = requests.of_row(row, |request| {
-            let minute = start.saturating_add(request.minute);
-            minutes = minute.min(*minutes.start())..=minute.max(*minutes.end());
-            kinds.extend(self.numbers.get(request.number as usize));
-        })?;
-        if !is_known {
-            return Ok(unknown());
-        }
-        let numbers = requests.numbers.get(row).into();
-        Ok(ObservedTrace { minutes, requests: Some(Requests { kinds: kinds.into(), numbers }) })
+        let is_known = match &mut self.requests {
+            None => false,
+            Some(requests) => requests.of_row(row, |request| {
+                minutes = with_minute(minutes.clone(), start.saturating_add(request.minute));
+                kinds.extend(self.numbers.get(request.number as usize));
+            })?,
+        };
+        let Some(requests) = self.requests.as_ref().filter(|_| is_known) else {
+            return Ok(ObservedTrace { minutes: self.minutes.clone(), requests: None, links });
+        };
+        let requests = Requests { kinds: kinds.into(), numbers: requests.numbers.get(row).into() };
+        Ok(ObservedTrace { minutes, requests: Some(requests), links })
     }
 }
 

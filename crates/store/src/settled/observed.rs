@@ -8,7 +8,7 @@
 use std::ops::RangeInclusive;
 
 use roentgen_model::{
-    EdgeObservation, Flags, NodeObservation, ServiceId, TraceGraph, TraceSummary,
+    EdgeObservation, Flags, LinkObservation, NodeObservation, ServiceId, TraceGraph, TraceSummary,
 };
 
 use super::encoding::{Input, Malformed, write_signed};
@@ -61,11 +61,13 @@ pub struct Kinds {
 /// What a trace says about the service graph, with the numbers that its kinds have among others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedTrace {
-    /// From the first minute in which something began to the last, or to an earlier one if nothing
+    /// From the first minute in which something began, a link's (sub)segment included, to the last, or to an earlier one if nothing
     /// did; of a trace whose requests are not here, some of them may be outside.
     pub(super) minutes: RangeInclusive<i64>,
     /// `None` if there are too many, or nothing is known of them.
     pub(super) requests: Option<Requests>,
+    /// Its links to other traces.
+    pub(super) links: Vec<LinkObservation>,
 }
 
 /// Requests and calls of a trace: first all nodes, then all edges.
@@ -80,6 +82,11 @@ pub(super) struct Requests {
 /// No minute: what lies between the ends of it and of any other range is that other range.
 #[expect(clippy::reversed_empty_ranges, reason = "that it is empty is what it is for")]
 pub(super) const NO_MINUTES: RangeInclusive<i64> = i64::MAX..=i64::MIN;
+
+/// Minutes that reach to a further one.
+pub(super) fn with_minute(minutes: RangeInclusive<i64>, minute: i64) -> RangeInclusive<i64> {
+    minute.min(*minutes.start())..=minute.max(*minutes.end())
+}
 
 impl Kinds {
     /// The number of a kind.
@@ -101,12 +108,11 @@ impl Kinds {
     pub fn observe(&mut self, summary: &TraceSummary, graph: &TraceGraph) -> ObservedTrace {
         let nodes = graph.nodes.iter().map(|node| node.start.minute());
         let begun = nodes.chain(graph.edges.iter().map(|edge| edge.start.minute()));
-        let minutes = begun.fold(NO_MINUTES, |minutes, minute| {
-            minute.min(*minutes.start())..=minute.max(*minutes.end())
-        });
+        let begun = begun.chain(graph.links.iter().map(|link| link.start.minute()));
+        let minutes = begun.fold(NO_MINUTES, with_minute);
         let count = graph.nodes.len() + graph.edges.len();
         let requests = (count <= MOST_OBSERVATIONS).then(|| self.requests(summary, graph, count));
-        ObservedTrace { minutes, requests }
+        ObservedTrace { minutes, requests, links: graph.links.clone() }
     }
 
     fn requests(&mut self, summary: &TraceSummary, graph: &TraceGraph, count: usize) -> Requests {
@@ -138,10 +144,10 @@ impl Kinds {
 }
 
 impl ObservedTrace {
-    /// The memory of its requests and calls.
+    /// The memory of its requests, calls and links.
     pub(super) fn memory(&self) -> usize {
         let memory = |known: &Requests| size_of_val(&*known.kinds) + known.numbers.len();
-        self.requests.as_ref().map_or(0, memory)
+        self.requests.as_ref().map_or(0, memory) + size_of_val(self.links.as_slice())
     }
 
     /// The same with the numbers that its kinds, which are among `from`, have among `to`.

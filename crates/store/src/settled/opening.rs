@@ -32,7 +32,7 @@ pub(super) fn check_header(path: &Path, file: &File, bytes: u64) -> Result<u32, 
         return Err(damaged());
     }
     let found = u32::from_le_bytes(version);
-    if found != VERSION && found != VERSION_1 {
+    if !(VERSION_1..=VERSION).contains(&found) {
         return Err(SettledError::UnknownVersion { path: path.to_owned(), found, known: VERSION });
     }
     Ok(found)

@@ -3,6 +3,7 @@
 mod damage;
 mod fixture;
 mod fixture_v2;
+mod fixture_v3;
 mod merging;
 mod queries;
 mod requests;

@@ -7,8 +7,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
 
 use roentgen_model::{
-    Document, Names, RequestStatistics, ServiceGraph, ServiceId, Timestamp, Trace, TraceId,
-    TraceSummary, assemble,
+    Document, EdgeStatistics, Histogram, LinkStatistics, LinkedEdges, Names, RequestStatistics,
+    ServiceGraph, ServiceId, Timestamp, Trace, TraceId, TraceSummary, assemble,
 };
 use roentgen_ops::ManualClock;
 use roentgen_store::{
@@ -162,6 +162,11 @@ impl Harness {
         counts(&self.store.service_graph(range).unwrap())
     }
 
+    /// The edges between traces of a range.
+    pub(crate) fn links(&self, range: TimeRange) -> LinkCounts {
+        link_counts(&self.store.linked_edges(range, None).unwrap())
+    }
+
     pub(crate) fn status(&self) -> StoreStatus {
         self.store.status()
     }
@@ -186,7 +191,8 @@ impl Harness {
         let originals =
             summaries.iter().map(|summary| (summary.id, self.originals(summary.id))).collect();
         let graph = counts(&self.store.service_graph(all_time()).unwrap());
-        Everything { summaries, originals, graph }
+        let links = self.links(all_time());
+        Everything { summaries, originals, graph, links }
     }
 }
 
@@ -195,6 +201,7 @@ pub(crate) struct Everything {
     pub(crate) summaries: Vec<Arc<TraceSummary>>,
     pub(crate) originals: BTreeMap<TraceId, Vec<ReceivedDocument>>,
     pub(crate) graph: Counts,
+    pub(crate) links: LinkCounts,
 }
 
 /// What a service graph counts. Its first and last times are left out: they only ever widen.
@@ -210,6 +217,14 @@ pub(crate) fn counts(graph: &ServiceGraph) -> Counts {
         ((from.clone(), Some(to.clone())), (edge.seen, 0, 0, edge.requests.clone()))
     });
     nodes.chain(edges).collect()
+}
+
+/// What edges between traces count: receipts, ages of events. The receivers' traces are left out.
+pub(crate) type LinkCounts = BTreeMap<(ServiceId, ServiceId), (EdgeStatistics, Histogram)>;
+
+pub(crate) fn link_counts(linked: &LinkedEdges) -> LinkCounts {
+    let counts = |edge: &LinkStatistics| (edge.receipts.clone(), edge.event_ages.clone());
+    linked.edges().iter().map(|(ends, edge)| (ends.clone(), counts(edge))).collect()
 }
 
 /// The trace that documents make, without any store.
@@ -266,6 +281,8 @@ pub(crate) struct Segment {
     pub(crate) length: Option<f64>,
     pub(crate) is_fault: bool,
     pub(crate) padding: usize,
+    /// A (sub)segment of another trace that it links to.
+    pub(crate) link: Option<(TraceId, u64)>,
 }
 
 impl Segment {
@@ -281,6 +298,7 @@ impl Segment {
             length: Some(0.1),
             is_fault: false,
             padding: 0,
+            link: None,
         }
     }
 
@@ -308,9 +326,12 @@ impl Segment {
         let parent = self.parent.map_or(String::new(), |id| format!(r#","parent_id":"{id:016x}""#));
         let kind =
             if self.is_subsegment { r#","type":"subsegment","namespace":"remote""# } else { "" };
+        let link = self.link.map_or(String::new(), |(trace, id)| {
+            format!(r#","links":[{{"trace_id":"{trace}","id":"{id:016x}"}}]"#)
+        });
         let size = if self.padding > 200 { "large" } else { "small" };
         let text = format!(
-            r#"{{"trace_id":"{trace_id}","id":"{id:016x}","name":"{name}","start_time":{start},{end},"fault":{is_fault}{parent}{kind},"annotations":{{"kind":"{size}"}},"metadata":{{"padding":"{}"}}}}"#,
+            r#"{{"trace_id":"{trace_id}","id":"{id:016x}","name":"{name}","start_time":{start},{end},"fault":{is_fault}{parent}{kind}{link},"annotations":{{"kind":"{size}"}},"metadata":{{"padding":"{}"}}}}"#,
             self.noise()
         );
         let received = at(self.start + self.length.unwrap_or(0.0));

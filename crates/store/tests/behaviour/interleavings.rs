@@ -56,22 +56,25 @@ fn segment() -> impl Strategy<Value = Segment> {
     ];
     let times = (starts, prop::option::of(0_u32..100));
     let names = prop::sample::select(vec!["app", "database", "queue"]);
-    (ids, times, names, any::<(bool, bool)>(), 0_usize..400).prop_map(
-        |((trace, segment, parent), (start, length), name, (is_fault, is_subsegment), padding)| {
-            let parent = parent.filter(|parent| *parent != segment);
-            Segment {
-                trace_id: id(trace),
-                id: segment,
-                name,
-                is_subsegment: is_subsegment && parent.is_some(),
-                parent,
-                start,
-                length: length.map(|length| f64::from(length) / 16.0),
-                is_fault,
-                padding,
-            }
-        },
-    )
+    // Every third links to another trace, or to its own.
+    let link = prop::option::weighted(0.3, (0_u64..9, 1_u64..8));
+    let more = (any::<(bool, bool)>(), 0_usize..400, link);
+    (ids, times, names, more).prop_map(|((trace, segment, parent), (start, length), name, more)| {
+        let ((is_fault, is_subsegment), padding, link) = more;
+        let parent = parent.filter(|parent| *parent != segment);
+        Segment {
+            trace_id: id(trace),
+            id: segment,
+            name,
+            is_subsegment: is_subsegment && parent.is_some(),
+            parent,
+            start,
+            length: length.map(|length| f64::from(length) / 16.0),
+            is_fault,
+            padding,
+            link: link.map(|(trace, segment)| (id(trace), segment)),
+        }
+    })
 }
 
 fn condition() -> impl Strategy<Value = Condition> {

@@ -11,6 +11,7 @@ mod fixtures;
 mod harness;
 mod interleavings;
 mod large_traces;
+mod links;
 mod offline;
 mod paging;
 mod queries;

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::ops::RangeInclusive;
 
-use roentgen_model::{Micros, ServiceGraph, Timestamp, Trace, TraceGraph, TraceId, TraceSummary};
+use roentgen_model::{
+    LinkedEdges, Micros, ServiceGraph, Timestamp, Trace, TraceGraph, TraceId, TraceSummary,
+};
 use roentgen_store::{
     Condition, Cursor, GraphQuery, Logic, ReadBudget, ReceivedDocument, RequestTest, ServiceMatch,
     TimeRange, TimeRangeType, TraceFilter, TraceStore as _,
 };
 
-use crate::harness::{Counts, Harness, all_time, assembled, counts};
+use crate::harness::{Counts, Harness, LinkCounts, all_time, assembled, counts, link_counts};
 
 /// All documents by trace, each in the order of storage.
 #[derive(Debug)]
@@ -104,7 +107,38 @@ impl Reference {
         assert_eq!(harness.status().documents, documents as u64 + self.unusable);
     }
 
+    /// The edges of the links of the traces that match, whose (sub)segments began in these minutes.
+    fn links(
+        &self,
+        minutes: RangeInclusive<i64>,
+        matches: impl Fn(&Trace<'_>) -> bool,
+    ) -> LinkCounts {
+        let traces: Vec<_> =
+            self.documents.keys().map(|&id| assembled(id, self.shown(id)).unwrap()).collect();
+        let mut linked = LinkedEdges::default();
+        for trace in traces.iter().filter(|trace| matches(trace)) {
+            let mut trace = trace.clone();
+            trace.graph.links.retain(|link| minutes.contains(&link.start.minute()));
+            linked.note(&trace);
+        }
+        traces.iter().for_each(|trace| linked.resolve(trace));
+        link_counts(&linked)
+    }
+
+    fn check_links(&self, harness: &Harness) {
+        let expect = self.links(i64::MIN..=i64::MAX, |_| true);
+        assert_eq!(harness.links(all_time()), expect);
+        for minute in self.graphs().into_keys() {
+            let range = TimeRange {
+                start: Timestamp::from_minute(minute),
+                end: Timestamp::from_minute(minute + 1),
+            };
+            assert_eq!(harness.links(range), self.links(minute..=minute, |_| true), "{minute}");
+        }
+    }
+
     pub(crate) fn check_graph(&self, harness: &Harness) {
+        self.check_links(harness);
         let minutes = self.graphs();
         let mut all = ServiceGraph::default();
         minutes.values().for_each(|graph| all.merge(graph));
@@ -204,6 +238,8 @@ impl Reference {
             return;
         }
         let minutes = range.start.minute()..=range.end.minus(Micros::new(1)).minute();
+        let links = harness.store.linked_edges(range, Some(&filter)).unwrap();
+        assert_eq!(link_counts(&links), self.links(minutes.clone(), matches), "{question:?}");
         for step in [None, NonZero::new(1), NonZero::new(60)] {
             let step_of = |minute: i64| match step {
                 Some(step) => minute - minute.rem_euclid(i64::from(step.get())),

@@ -9,7 +9,7 @@ use super::{OPEN, document, put_together, subsegment, trace_id};
 use crate::{Document, EntityKind, GraphSum, Names, Rollups, ServiceGraph, Trace, summarize};
 
 /// Members that matter to summaries and graphs, whole, odd and of wrong types.
-const MEMBERS: [&str; 24] = [
+const MEMBERS: [&str; 26] = [
     r#""name":"dynamodb""#,
     r#""name":"Amazon S3""#,
     r#""origin":"AWS::ECS::Container""#,
@@ -34,6 +34,8 @@ const MEMBERS: [&str; 24] = [
     r#""annotations":"none""#,
     r#""metadata":{"n":[NaN]}"#,
     r#""cause":"53995c3f42cd8ad8""#,
+    r#""links":[{"trace_id":"1-68000000-00000000000000000000000a","id":"00000000000000a1"},{"id":"x"},7]"#,
+    r#""links":{}"#,
 ];
 
 fn any_members() -> impl Strategy<Value = String> {

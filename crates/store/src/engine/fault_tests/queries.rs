@@ -1,13 +1,17 @@
 //! What queries do when they must wait, and what they find out about open traces.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+
+use roentgen_model::{Rollups, Trace};
 
 use super::*;
 use crate::ReadBudget;
 use crate::open::Past;
 use crate::query::filtered_graph::read_undecided;
+use crate::query::links::{MostRead, linked_edges};
 use crate::replacing::{self, Trouble};
-use crate::settled::SettledError;
+use crate::settled::{SettledError, Steps};
 
 #[test]
 fn a_query_that_waits_takes_no_thread_from_those_that_scan() {
@@ -61,16 +65,19 @@ fn traces_are_read_as_long_as_their_bytes_fit() {
     let ids: Vec<TraceId> = (1..=40).map(id).collect();
     let check = |most_bytes: usize, expect: usize| {
         let read = AtomicUsize::new(0);
-        let matches = |_: &roentgen_model::Trace<'_>| {
+        let matches = |_: &Trace<'_>| {
             read.fetch_add(1, Ordering::Relaxed);
             true
         };
         let state = &fixture.store.state;
         let reads = ReadBudget::of(40, most_bytes);
-        match read_undecided(state, &matches, &ids, &reads) {
-            Ok(sum) => {
+        let sum = Mutex::new(Rollups::default());
+        match read_undecided(state, &matches, &ids, &reads, |graph| sum.lock().unwrap().add(graph))
+        {
+            Ok(()) => {
                 assert_eq!((reads.traces(), reads.bytes()), (0, most_bytes - 40 * of_one));
-                let graphs: Vec<_> = sum.minutes().map(|(_, graph)| graph).collect();
+                let graphs: Vec<_> =
+                    sum.lock().unwrap().minutes().map(|(_, graph)| graph).collect();
                 let seen = graphs.iter().flat_map(|graph| graph.nodes.values());
                 assert_eq!(seen.map(|node| node.seen_real).sum::<i64>(), 40);
             }
@@ -91,7 +98,8 @@ fn traces_are_read_as_long_as_their_bytes_fit() {
     }
     let many: Vec<TraceId> = (0..20_001).map(absent).collect();
     let reads = ReadBudget::default();
-    let error = read_undecided(&fixture.store.state, &|_| true, &many, &reads).unwrap_err();
+    let all = |_: &Trace<'_>| true;
+    let error = read_undecided(&fixture.store.state, &all, &many, &reads, |_| {}).unwrap_err();
     let StoreError::FilterTooBroad { most_traces, most_mebibytes } = (match error {
         Trouble::Failed(error) => error,
         trouble => panic!("{trouble:?}"),
@@ -99,6 +107,38 @@ fn traces_are_read_as_long_as_their_bytes_fit() {
         panic!("another error")
     };
     assert_eq!((most_traces, most_mebibytes), (20_000, 256));
+}
+
+#[test]
+fn so_many_linked_traces_are_read_for_a_query_and_remembered() {
+    let fixture = Fixture::new(|_| {});
+    for number in 1..=5 {
+        fixture.append(number).unwrap();
+        let ReceivedDocument { received, bytes, .. } = received(10 + number, 1);
+        let link = format!(r#""links":[{{"trace_id":"{}","id":"0000000000000001"}}],"#, id(number));
+        let text = String::from_utf8(bytes).unwrap().replacen('{', &format!("{{{link}"), 1);
+        let document = NewDocument::parse(text.into_bytes(), received).unwrap();
+        append(&fixture.store, vec![document]).unwrap();
+    }
+    let state = &fixture.store.state;
+    let steps = Steps::new(i64::MIN..=i64::MAX, None);
+    let check = |traces: usize, bytes: usize, expect: i64| {
+        let most = MostRead { traces, bytes };
+        let linked = linked_edges(state, &steps, None, most).unwrap();
+        let seen: i64 = linked.edges().values().map(|edge| edge.receipts.seen).sum();
+        assert_eq!(seen, expect, "{traces} {bytes}");
+    };
+    for is_settled in [false, true] {
+        assert_eq!(fixture.store.status().settled_files, usize::from(is_settled));
+        check(0, usize::MAX, 0);
+        check(5, 1, 0);
+        check(2, usize::MAX, 2);
+        check(2, usize::MAX, 4);
+        check(2, usize::MAX, 5);
+        check(0, 0, 5);
+        state.link_ends.clear();
+        fixture.store.settle().unwrap();
+    }
 }
 
 /// One of many ids that no other document has.

@@ -85,7 +85,7 @@ fn another_version_is_refused() {
     bytes.splice(..16, header(9));
     let error = check_all(&mut files, &bytes).unwrap_err();
     let message = error.to_string();
-    let expect = "has format version 9, but this program reads version 2; what it holds can be \
+    let expect = "has format version 9, but this program reads version 3; what it holds can be \
                   made anew from the log";
     assert!(message.ends_with(expect), "{message}");
 }

@@ -7,7 +7,7 @@ use roentgen_model::{Micros, ServiceGraph, Timestamp, TraceSummary};
 
 use super::super::{IndexEntry, Sequence, SettledFile, merge_settled};
 use super::super::{NoOpenTraces, ScanThreads, find_page};
-use super::samples::{Files, batch_of, bytes_of, plain_summary, rows_of, summaries};
+use super::samples::{Files, batch_of, bytes_of, links_of, plain_summary, rows_of, summaries};
 use crate::{SummaryQuery, TimeRange, TimeRangeType};
 
 fn merged(files: &mut Files, parts: &[Arc<SettledFile>]) -> Arc<SettledFile> {
@@ -87,6 +87,7 @@ proptest! {
             files.settle(sequence, &batch);
         }
         let before = (page(&files), entries(&files), files.graph());
+        let links = links_of(&files, i64::MIN..=i64::MAX);
         for (at, count) in merges {
             if files.files.len() < count {
                 break;
@@ -102,6 +103,7 @@ proptest! {
             prop_assert_eq!(page(&files), before.0.clone());
             prop_assert_eq!(entries(&files), before.1.clone());
             prop_assert_eq!(counts(&files.graph()), counts(&before.2));
+            prop_assert_eq!(links_of(&files, i64::MIN..=i64::MAX), links.clone());
         }
     }
 }
@@ -116,7 +118,8 @@ fn large_groups_are_copied_and_small_ones_written_together() {
     for (sequence, size) in (1..).zip(sizes) {
         files.settle(sequence, &traces(10_000 * sequence, size));
     }
-    let before = page(&files);
+    let before = (page(&files), links_of(&files, 17..=18));
+    assert!(before.1.len() > 500, "{}", before.1.len());
     let parts = files.files.clone();
     let merged = merged(&mut files, &parts);
     let mut groups: Vec<usize> = merged.groups().map(|group| group.group.rows).collect();
@@ -124,7 +127,7 @@ fn large_groups_are_copied_and_small_ones_written_together() {
     assert_eq!(groups, [3000, 904 + 100 + 2000, 4096, 4096]);
     assert_eq!((merged.home(), merged.traces(), merged.documents()), (7, 14_196, 28_392));
     files.files = vec![merged];
-    assert_eq!(page(&files), before);
+    assert_eq!((page(&files), links_of(&files, 17..=18)), before);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn graph() -> impl Strategy<Value = TraceGraph> {
         },
     );
     (prop::collection::vec(node, 0..40), prop::collection::vec(edge, 0..40))
-        .prop_map(|(nodes, edges)| TraceGraph { nodes, edges })
+        .prop_map(|(nodes, edges)| TraceGraph { nodes, edges, ..TraceGraph::default() })
 }
 
 fn seen(graph: &TraceGraph) -> Vec<Seen> {
@@ -166,7 +166,7 @@ fn the_requests_of_a_huge_trace_are_not_kept() {
         flags: Flags::default(),
     };
     let check = |count: usize, expect: Option<usize>| {
-        let graph = TraceGraph { nodes: (0..count).map(node).collect(), edges: Vec::new() };
+        let graph = TraceGraph { nodes: (0..count).map(node).collect(), ..TraceGraph::default() };
         let mut files = Files::new();
         let file = files.open(&bytes_of(&batch(1, &[(summary.clone(), graph)])));
         let known: Vec<_> = rows(&file).into_iter().map(|row| row.map(|row| row.len())).collect();
@@ -237,7 +237,7 @@ fn a_trace_of_unknown_requests_counts_while_it_runs() {
             is_outlived: false,
             flags: Flags::default(),
         };
-        TraceGraph { nodes: vec![node; count], edges: Vec::new() }
+        TraceGraph { nodes: vec![node; count], ..TraceGraph::default() }
     };
     let mut traces: Vec<_> =
         (1..=3_u64).map(|id| plain_summary(id, id.cast_signed() * 100 * MINUTE)).collect();
@@ -285,7 +285,7 @@ fn trace_of(id: u64, second: i64, services: Range<u64>) -> (TraceSummary, TraceG
         is_outlived: false,
         flags: Flags::default(),
     };
-    let graph = TraceGraph { nodes: services.map(node).collect(), edges: Vec::new() };
+    let graph = TraceGraph { nodes: services.map(node).collect(), ..TraceGraph::default() };
     (summary, graph)
 }
 

@@ -4,13 +4,13 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::num::NonZero;
 
-use roentgen_model::{Micros, Rollups, ServiceGraph, TraceId};
+use roentgen_model::{LinkObservation, Micros, Rollups, ServiceGraph, TraceId};
 
 use super::super::service_graph::add_up;
 use super::super::{Position, ScanThreads, Sequence, SettledFile, Steps};
 use super::samples::{
-    Files, batch_of, bytes_in_parts, bytes_of, graph_of, plain_summary, rows_of, summaries,
-    whole_graph,
+    Files, batch_of, bytes_in_parts, bytes_of, graph_of, links_of, plain_summary, rows_of,
+    summaries, whole_graph,
 };
 
 proptest! {
@@ -101,6 +101,40 @@ fn positions_from_a_place_on_are_told() {
     check(5 << 40 | 500 << 8, 100);
     check(5 << 40 | 599 << 8 | 3, 1);
     check(6 << 40, 0);
+}
+
+#[test]
+fn links_of_a_range_are_those_whose_segments_began_in_it() {
+    let mut files = Files::new();
+    let summaries: Vec<_> = (0..900).map(|n| plain_summary(n, 60 * (n as i64 % 90))).collect();
+    files.settle(1, &summaries);
+    let check = |files: &Files, first: i64, last: i64| {
+        let links = summaries.iter().flat_map(|summary| graph_of(summary).links);
+        let is_in_range = |link: &LinkObservation| (first..=last).contains(&link.start.minute());
+        let mut expect: Vec<_> = links.filter(is_in_range).collect();
+        expect.sort_by_key(|link| (link.to_trace, link.to, link.start, link.end));
+        assert_eq!(links_of(files, first..=last), expect, "{first}..={last}");
+        expect.len()
+    };
+    assert!(check(&files, i64::MIN, i64::MAX) > 300);
+    assert!(check(&files, 90, 91) > 0, "behind the last of the requests");
+    assert_eq!(check(&files, 92, i64::MAX), 0);
+    check(&files, 17, 17);
+    // What settles again has its links once.
+    files.settle(2, &summaries[..300]);
+    check(&files, 0, 50);
+}
+
+#[test]
+fn a_group_without_links_has_no_column_of_them() {
+    let mut files = Files::new();
+    let (none, one) = (plain_summary(0, 60), plain_summary(5, 60));
+    let places = |files: &mut Files, summaries: &[_]| {
+        let file = files.open(&bytes_of(&batch_of(1, summaries)));
+        file.groups().map(|group| group.group.links.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&mut files, std::slice::from_ref(&none)), [false]);
+    assert_eq!(places(&mut files, &[none, one]), [true]);
 }
 
 #[test]

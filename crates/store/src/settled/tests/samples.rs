@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use roentgen_model::{
-    AnnotationSummary, AnnotationValue, EdgeObservation, HttpSummary, Micros, NodeObservation,
-    Outcome, Rollups, ServiceGraph, ServiceId, Timestamp, TraceGraph, TraceId, TraceSummary,
-    UserSummary,
+    AnnotationSummary, AnnotationValue, EdgeObservation, HttpSummary, LinkObservation, Micros,
+    NodeObservation, Outcome, Rollups, SegmentId, ServiceGraph, ServiceId, Timestamp, TraceGraph,
+    TraceId, TraceSummary, UserSummary,
 };
 use tempfile::TempDir;
 
 use super::super::columns::{
     AnnotationValues, Annotations, ColumnData, Counts, Durations, EntryPoints, Flags, Ids,
-    Integers, OptionalIntegers, RequestNumbers, ResponseTimes, ServiceLists, ServiceTable, Shapes,
-    TextColumn, TextLists, Users, ValueKind,
+    Integers, Links, OptionalIntegers, RequestNumbers, ResponseTimes, ServiceLists, ServiceTable,
+    Shapes, TextColumn, TextLists, Users, ValueKind,
 };
 use super::super::encoding::Input;
 use super::super::observed::read_requests;
@@ -24,8 +24,8 @@ use super::super::parallel::ScanThreads;
 use super::super::rollups::RollupBlock;
 use super::super::trace_index::IndexBlock;
 use super::super::{
-    ColumnCache, Kinds, Position, QueriedFile, Sequence, SettledBatch, SettledFile, SettledTrace,
-    SettledWriter, Steps,
+    ColumnCache, FilteredRows, Kinds, Position, QueriedFile, Sequence, SettledBatch, SettledError,
+    SettledFile, SettledTrace, SettledWriter, Steps, received_links,
 };
 
 /// A short text out of few, so that values repeat.
@@ -194,6 +194,15 @@ pub(super) fn graph_of(summary: &TraceSummary) -> TraceGraph {
         is_outlived,
         flags,
     };
+    // Two of seven traces have links, most one, some two.
+    let link = |number: u8| LinkObservation {
+        receiver: service(names[usize::from(number) % 3]),
+        start: start.plus(Micros::new(i64::from(number) * 90_000_000)),
+        end,
+        flags,
+        to_trace: TraceId::from_bytes([unique; 16]),
+        to: SegmentId::from_u64(u64::from(number) + 1),
+    };
     TraceGraph {
         nodes: vec![NodeObservation {
             node: callee,
@@ -205,6 +214,7 @@ pub(super) fn graph_of(summary: &TraceSummary) -> TraceGraph {
             flags,
         }],
         edges: vec![edge],
+        links: (0..(unique % 7).saturating_sub(4)).map(link).collect(),
     }
 }
 
@@ -300,6 +310,21 @@ impl Files {
     }
 }
 
+/// The links of all traces that begin in these minutes, in any order.
+pub(super) fn links_of(files: &Files, minutes: RangeInclusive<i64>) -> Vec<LinkObservation> {
+    let (superseded, mut links) = (files.superseded(), Vec::new());
+    let rows = FilteredRows { conditions: &[], hidden: &HashSet::new(), most_undecided: 0 };
+    let (steps, threads) = (Steps::new(minutes, None), ScanThreads::new(2));
+    received_links(&files.queried(&superseded), &rows, &steps, &threads, |received| {
+        assert_eq!(received.undecided, []);
+        links.extend(received.links);
+        Ok::<(), SettledError>(())
+    })
+    .unwrap();
+    links.sort_by_key(|link| (link.to_trace, link.to, link.start, link.end));
+    links
+}
+
 /// The graph of a range.
 pub(super) fn whole_graph(files: &[&SettledFile], minutes: RangeInclusive<i64>) -> ServiceGraph {
     let steps = Steps::new(minutes, None);
@@ -327,6 +352,7 @@ pub(super) fn read_anything(bytes: &[u8], rows: usize) {
     read::<Users>(bytes, rows);
     read::<Annotations>(bytes, rows);
     read::<ServiceTable>(bytes, rows);
+    read::<Links>(bytes, rows);
     if let Ok(shapes) = Shapes::read(&mut Input::new(bytes), rows) {
         let _unpredictable = RequestNumbers::read(&mut Input::new(bytes), &shapes);
         let lists = shapes.lists.iter().next();
