@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use roentgen_model::{Micros, Outcome, Timestamp, TraceSummary};
 use roentgen_protocol::{ApiError, ErrorKind, Fingerprint};
-use roentgen_store::{Condition, ServiceMatch, TextMatch, TimeRange};
+use roentgen_store::{Condition, Logic, ServiceMatch, TextMatch, TimeRange};
 use serde::{Deserialize, Serialize};
 
 use super::super::NodeRef;
@@ -119,14 +119,19 @@ impl Criteria {
             let least = bound(self.min_response_time, -1);
             conditions.push(Condition::ResponseTime((least, bound(self.max_response_time, 1))));
         }
-        let edge = self.edge.iter().flat_map(|edge| [&edge.from, &edge.to]);
-        conditions.extend(self.node.iter().chain(edge).map(|node| {
+        let service = |node: &NodeRef| {
             let equals = |text: &String| TextMatch::Equals(text.clone());
-            Condition::Service(ServiceMatch {
-                name: Some(equals(&node.name)),
-                kind: node.kind.as_ref().map(equals),
-                account_id: None,
-            })
+            let (name, kind) = (Some(equals(&node.name)), node.kind.as_ref().map(equals));
+            ServiceMatch { name, kind, account_id: None }
+        };
+        let edge = self.edge.iter().flat_map(|edge| [&edge.from, &edge.to]);
+        let nodes = self.node.iter().chain(edge);
+        conditions.extend(nodes.map(|node| Condition::Service(service(node))));
+        // Behind the nodes, which are looked up faster and leave fewer traces to look at.
+        conditions.extend(self.edge.iter().map(|edge| Condition::Call {
+            from: service(&edge.from),
+            to: service(&edge.to),
+            tests: Logic::TRUE,
         }));
         let user = self.user.as_ref();
         conditions.extend(user.map(|user| Condition::User(TextMatch::Equals(user.clone()))));
@@ -190,12 +195,12 @@ impl From<OutcomeName> for Outcome {
 
 #[cfg(test)]
 mod tests {
-    use roentgen_model::{Document, Names, assemble};
+    use roentgen_model::{Document, Names, Trace, assemble};
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn summary() -> TraceSummary {
+    fn trace() -> Trace<'static> {
         let document = json!({
             "trace_id": "1-581cf771-a006649127e371903a2de979", "id": "53995c3f42cd8ad8",
             "name": "Shop", "origin": "AWS::EC2::Instance", "user": "Ann",
@@ -208,8 +213,8 @@ mod tests {
                 "aws": {"operation": "GetItem", "table_name": "carts"}}],
         });
         let json = document.to_string();
-        let document = Document::parse(json.as_bytes()).unwrap();
-        assemble(document.trace_id, vec![document], &mut Names::default()).unwrap().summary
+        let document = Document::parse(json.as_bytes()).unwrap().into_owned();
+        assemble(document.trace_id, vec![document], &mut Names::default()).unwrap()
     }
 
     fn criteria(conditions: Value) -> Result<Criteria, String> {
@@ -221,12 +226,13 @@ mod tests {
 
     #[test]
     fn every_condition_must_hold() {
-        let summary = summary();
+        let Trace { summary, graph, .. } = trace();
         let check = |conditions: Value, expect: bool| {
             let criteria = criteria(conditions.clone()).unwrap();
             assert_eq!(criteria.matches(&summary), expect, "{conditions}");
             // The store passes over nothing that is meant, and tells all by itself where it can.
-            let holds = Condition::all(&criteria.conditions(), &summary, None) == Some(true);
+            let holds =
+                Condition::all(&criteria.conditions(), &summary, Some(&graph)) == Some(true);
             assert!(holds || !expect, "{conditions}");
             assert!(holds == expect || criteria.needs_summaries(), "{conditions}");
         };
@@ -249,6 +255,10 @@ mod tests {
         check(json!({"node": {"name": "carts", "type": "AWS::DynamoDB::Table"}}), true);
         check(json!({"edge": {"from": {"name": "Shop"}, "to": {"name": "carts"}}}), true);
         check(json!({"edge": {"from": {"name": "Shop"}, "to": {"name": "queue"}}}), false);
+        check(
+            json!({"edge": {"from": {"name": "Shop", "type": "client"}, "to": {"name": "Shop"}}}),
+            true,
+        );
         check(json!({"text": " CART "}), true);
         check(json!({"text": "acme"}), true);
         check(json!({"text": "TENANT"}), true);
@@ -258,6 +268,10 @@ mod tests {
         check(json!({"text": "checkout"}), false);
         check(json!({"text": ""}), true);
         check(json!({"text": "cart", "status": 200}), false);
+        // The summary has both nodes; that one does not call the other the store tells.
+        let edge = json!({"edge": {"from": {"name": "carts"}, "to": {"name": "Shop"}}});
+        let conditions = criteria(edge).unwrap().conditions();
+        assert_eq!(Condition::all(&conditions, &summary, Some(&graph)), Some(false));
     }
 
     #[test]

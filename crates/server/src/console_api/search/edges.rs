@@ -1,5 +1,6 @@
-//! Which traces have a certain call between two nodes. Summaries tell nodes only, so the traces
-//! themselves must be looked at, unless the caller is the synthetic client.
+//! Which traces have a certain call between two nodes. The store passes over nearly all that have not,
+//! but does not tell of which of the rest it is certain, so these are looked at themselves, unless the
+//! caller is the synthetic client.
 
 use std::sync::Arc;
 
