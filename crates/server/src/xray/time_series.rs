@@ -168,7 +168,7 @@ impl Series {
                     at_a_time = 1;
                     continue;
                 }
-                requests => requests.map_err(|error| too_broad(&error, BROAD_PERIOD))?,
+                requests => requests.map_err(|error| too_broad(&error))?,
             };
             for (minute, requests) in requests {
                 let point = self.point(minute, &requests, history.as_mut());
@@ -207,22 +207,32 @@ impl Series {
         TimeSeriesServiceStatistics::of_services(time, requests, forecast)
     }
 
-    /// What happened before a minute, if a forecast is asked for.
+    /// What happened before a minute, if a forecast is asked for: for a day, or for as long a time
+    /// before that minute as may be read. A forecast from less is wider, or there is none.
     fn history(&self, store: &dyn TraceStore, first: i64) -> Result<Option<History>, ApiError> {
         if !self.has_forecast {
             return Ok(None);
         }
+        let (reads, mut at_a_time) = (ReadBudget::share_of(SHARES), POINTS_AT_A_TIME);
+        // The newest first.
+        let (mut stretches, mut begin) = (Vec::new(), first);
+        while begin > first - DAY_MINUTES {
+            let from = self.behind(-at_a_time, begin).max(first - DAY_MINUTES);
+            match self.requests(store, from, begin, &reads) {
+                Ok(requests) => stretches.push(requests),
+                Err(StoreError::FilterTooBroad { .. }) if at_a_time > 1 => {
+                    at_a_time = 1;
+                    continue;
+                }
+                Err(StoreError::FilterTooBroad { .. }) => break,
+                Err(error) => return Err(store_failure(&error)),
+            }
+            begin = from;
+        }
         let most = DAY_MINUTES / i64::from(self.period_minutes);
         let mut history = History::new(usize::try_from(most).unwrap_or(usize::MAX));
-        let mut minute = first - DAY_MINUTES;
-        let reads = ReadBudget::share_of(SHARES);
-        while minute < first {
-            let end = self.behind(POINTS_AT_A_TIME, minute).min(first);
-            let requests = self.requests(store, minute, end, &reads);
-            for (_, requests) in requests.map_err(|error| too_broad(&error, BROAD_HISTORY))? {
-                history.push(period_of(&requests));
-            }
-            minute = end;
+        for (_, requests) in stretches.iter().rev().flatten() {
+            history.push(period_of(requests));
         }
         Ok(Some(history))
     }
@@ -293,26 +303,16 @@ impl Subject {
     }
 }
 
-/// What is too much when one point is.
-const BROAD_PERIOD: (&str, &str) =
-    ("Each point", "ask for a Period of 60, or add conditions to the FilterExpression");
-
-/// What is too much when there are to be forecasts.
-const BROAD_HISTORY: (&str, &str) = (
-    "ForecastStatistics",
-    "ask without ForecastStatistics, or for a group whose FilterExpression is decided without \
-     reading whole traces",
-);
-
-/// What the caller is told when the store fails. A shorter range does not help where whole traces
-/// are too many: something else does.
-fn too_broad(error: &StoreError, (what, advice): (&str, &str)) -> ApiError {
+/// What the caller is told when the store fails. A shorter range does not help where one point is too
+/// much: something else does.
+fn too_broad(error: &StoreError) -> ApiError {
     let StoreError::FilterTooBroad { most_traces, most_mebibytes } = error else {
         return store_failure(error);
     };
     ApiError::invalid(format!(
-        "{what} of the group would need more than {most_traces} traces or {most_mebibytes} MiB of \
-         their documents to be read whole; {advice}"
+        "Each point of the group would need more than {most_traces} traces or {most_mebibytes} MiB \
+         of their documents to be read whole; ask for a Period of 60, or add conditions to the \
+         FilterExpression"
     ))
 }
 

@@ -348,8 +348,23 @@ fn who_asks_for_too_much_learns_what_to_do() {
         assert_eq!(store.asked().len(), queries, "{members}");
     };
     check(json!({"Period": 300}), 4, "ask for a Period of 60", 2);
-    let forecast = json!({
-        "EntitySelectorExpression": "id(name: \"shop\")", "ForecastStatistics": true,
-    });
-    check(forecast, 59, "ask without ForecastStatistics", 1);
+}
+
+#[test]
+fn a_forecast_looks_back_as_far_as_may_be_read() {
+    let check = |period: i64, minutes: i64, expect: &[(i64, i64)]| {
+        let store = BroadStore::new(minutes);
+        let series = series_of_group(&json!({
+            "Period": period,
+            "EntitySelectorExpression": "id(name: \"shop\")", "ForecastStatistics": true,
+        }));
+        assert!(series.history(&store, MINUTE).unwrap().is_some());
+        let asked: Vec<_> = store.asked().into_iter().map(|(m, n)| (m - MINUTE, n)).collect();
+        assert_eq!(asked, expect, "{period} {minutes}");
+    };
+    let hours: Vec<_> = (1..=24).map(|hour| (-60 * hour, 60)).collect();
+    check(60, 1440, &hours);
+    check(60, 62, &[(-60, 60), (-120, 60), (-61, 1), (-62, 1), (-63, 1)]);
+    check(60, 0, &[(-60, 60), (-1, 1)]);
+    check(300, 309, &[(-300, 300), (-600, 300), (-305, 5), (-310, 5)]);
 }
