@@ -12,7 +12,7 @@ mod request;
 
 pub use logic::Logic;
 pub use request::RequestTest;
-pub(crate) use request::SeenRequest;
+pub(crate) use request::{SeenRequest, only, overlap};
 
 /// Something that must be true of a trace. A query lists them, and all must hold.
 #[derive(Clone, Debug, PartialEq)]

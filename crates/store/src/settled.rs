@@ -16,6 +16,7 @@ mod chunk;
 mod codes;
 mod column_cache;
 mod columns;
+mod digests;
 mod encoding;
 mod error;
 mod evaluate;

@@ -1,6 +1,6 @@
 //! What may be asked of one request of a node, or one call between two nodes.
 
-use std::ops::{Bound, RangeBounds as _};
+use std::ops::{Bound, RangeBounds as _, RangeInclusive};
 
 use roentgen_model::{EdgeObservation, Flags, Micros, NodeObservation, ServiceId, TraceGraph};
 
@@ -33,7 +33,7 @@ pub enum RequestTest {
     Kind(TextMatch),
 }
 
-/// A request or call, as far as it is known.
+/// A request or call, or several that are alike but for their lengths, as far as it is known.
 pub(crate) struct SeenRequest<'a> {
     /// The node, of a request.
     pub(crate) service: Option<&'a ServiceId>,
@@ -46,8 +46,8 @@ pub(crate) struct SeenRequest<'a> {
     pub(crate) flags: Flags,
     pub(crate) has_ended: bool,
     pub(crate) is_outlived: bool,
-    /// If it has ended and its length is known.
-    pub(crate) length: Option<Micros>,
+    /// If it has ended and its length is known: from the least to the greatest.
+    pub(crate) lengths: Option<RangeInclusive<Micros>>,
 }
 
 impl<'a> SeenRequest<'a> {
@@ -62,7 +62,7 @@ impl<'a> SeenRequest<'a> {
             flags: node.flags,
             has_ended: node.end.is_some(),
             is_outlived: node.is_outlived,
-            length: node.end.map(|end| (end - node.start).clamped()),
+            lengths: node.end.map(|end| only(end - node.start)),
         }
     }
 
@@ -76,11 +76,11 @@ impl<'a> SeenRequest<'a> {
             flags: edge.flags,
             has_ended: edge.end.is_some(),
             is_outlived: edge.is_outlived,
-            length: edge.end.map(|end| (end - edge.start).clamped()),
+            lengths: edge.end.map(|end| only(end - edge.start)),
         }
     }
 
-    /// Whether it meets all that is asked; `None` if that is not known.
+    /// Whether it meets all that is asked; `None` if that is not known, or true of some lengths only.
     pub(crate) fn meets(&self, tests: &Logic<RequestTest>) -> Option<bool> {
         tests.truth(&|test| self.is(test))
     }
@@ -96,7 +96,7 @@ impl<'a> SeenRequest<'a> {
             RequestTest::Inferred(wanted) => Some(self.is_inferred == *wanted),
             RequestTest::Root(wanted) => self.is_root().map(|is_root| is_root == *wanted),
             RequestTest::ResponseTime(limits) if self.has_ended => {
-                self.length.map(|length| limits.contains(&length))
+                within(limits, self.lengths.as_ref()?)
             }
             RequestTest::ResponseTime(_) => Some(false),
             RequestTest::Duration(limits) => self.has_duration(limits),
@@ -123,11 +123,11 @@ impl<'a> SeenRequest<'a> {
     fn has_duration(&self, limits: &Limits<Micros>) -> Option<bool> {
         match (self.has_ended, self.is_outlived) {
             (false, false) => Some(false),
-            (true, false) => self.length.map(|length| limits.contains(&length)),
+            (true, false) => within(limits, self.lengths.as_ref()?),
             (false, true) => None,
-            // It is longer than the response took.
+            // It is longer than the response took. What is so of the least length is so of others.
             (true, true) => {
-                let length = self.length?;
+                let length = *self.lengths.as_ref()?.start();
                 let is_long_enough = match limits.0 {
                     Bound::Included(least) | Bound::Excluded(least) => least <= length,
                     Bound::Unbounded => true,
@@ -141,6 +141,32 @@ impl<'a> SeenRequest<'a> {
             }
         }
     }
+}
+
+/// The range of one length.
+pub(crate) fn only(length: Micros) -> RangeInclusive<Micros> {
+    length.clamped()..=length.clamped()
+}
+
+/// Whether all lengths of a range are within limits, or none is; `None` if some may be.
+fn within(limits: &Limits<Micros>, lengths: &RangeInclusive<Micros>) -> Option<bool> {
+    let is_each = limits.contains(lengths.start()) && limits.contains(lengths.end());
+    if is_each || !overlap(limits, lengths) { Some(is_each) } else { None }
+}
+
+/// Whether some length of a range may be within limits.
+pub(crate) fn overlap(limits: &Limits<Micros>, lengths: &RangeInclusive<Micros>) -> bool {
+    let is_above = match &limits.0 {
+        Bound::Included(least) => least <= lengths.end(),
+        Bound::Excluded(least) => least < lengths.end(),
+        Bound::Unbounded => true,
+    };
+    let is_below = match &limits.1 {
+        Bound::Included(greatest) => lengths.start() <= greatest,
+        Bound::Excluded(greatest) => lengths.start() < greatest,
+        Bound::Unbounded => true,
+    };
+    is_above && is_below
 }
 
 /// Whether some request of these nodes meets what is asked; `None` if that is not known.

@@ -1,4 +1,4 @@
-//! Decoded columns in memory, within a bound.
+//! Decoded columns, and digests of such, in memory, within a bound.
 
 use std::any::Any;
 use std::fmt;
@@ -9,20 +9,28 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::columns::ColumnName;
+use super::digests::DigestName;
 
 /// What a column takes on the average: only sets how much room the cache makes for its keys.
 const USUAL_COLUMN_BYTES: u64 = 16 << 10;
 /// What the cache itself takes for each column, about.
 const ENTRY_BYTES: u64 = 128;
 
-/// Decoded columns of all open settled files.
+/// Decoded columns of all open settled files, and what is kept in mind of others.
 pub struct ColumnCache {
     columns: Cache<ColumnKey, CachedColumn, ByMemory>,
     next_file: AtomicU64,
 }
 
-/// A column of a row group of a file, the file by its number in this cache.
-pub(super) type ColumnKey = (u64, u32, ColumnName);
+/// Something of a row group of a file, the file by its number in this cache.
+pub(super) type ColumnKey = (u64, u32, CachedName);
+
+/// What of a row group it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CachedName {
+    Column(ColumnName),
+    Digest(DigestName),
+}
 
 #[derive(Clone)]
 struct CachedColumn {

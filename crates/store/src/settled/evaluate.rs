@@ -4,26 +4,27 @@
 //! and services are looked at once for each entry of a dictionary; what is known of the row group
 //! (its footer entry) rules out or lets through whole groups without reading a column.
 
-use std::ops::{Bound, RangeBounds as _, RangeInclusive};
+use std::ops::{RangeBounds as _, RangeInclusive};
 
 use roentgen_model::{Micros, Outcome, Timestamp, TraceSummary};
 
 use super::SettledError;
 use super::columns::{
-    AnnotationValues, Annotations, ColumnName, Durations, EntryPoints, FLAG_ERROR, FLAG_FAULT,
-    FLAG_PARTIAL, FLAG_THROTTLE, Flags, Integers, OptionalIntegers, ResponseTimes, ServiceLists,
-    ServiceTable, TextColumn, TextLists, Users, ValueKind, Values, outcome_bit,
+    ColumnName, Durations, EntryPoints, FLAG_ERROR, FLAG_FAULT, FLAG_PARTIAL, FLAG_THROTTLE, Flags,
+    Integers, OptionalIntegers, ResponseTimes, ServiceLists, ServiceTable, outcome_bit,
 };
 use super::group::Group;
 use super::selection::Selection;
-use crate::condition::{
-    AnnotationMatch, Condition, Limits, Logic, ServiceMatch, TextField, TextMatch,
-};
+use crate::condition::{Condition, Limits, Logic, ServiceMatch, TextField, overlap};
 use crate::{TimeRange, TimeRangeType};
 
+mod annotations;
 mod requests;
+mod texts;
 
+use annotations::select_annotation;
 use requests::{select_calls, select_requests};
+use texts::{select_text, select_texts, select_user};
 
 /// Keeps the rows whose trace belongs to the range.
 pub(super) fn select_range(
@@ -172,25 +173,15 @@ fn may_hold(group: &Group<'_>, condition: &Condition) -> bool {
         Condition::Throttle(wanted) => flag(FLAG_THROTTLE, *wanted),
         Condition::Partial(wanted) => flag(FLAG_PARTIAL, *wanted),
         Condition::ResponseTime(limits) => {
-            known.response_times.as_ref().is_some_and(|range| overlap(limits, range))
+            known.response_times.as_ref().is_some_and(|range| may_be_within(limits, range))
         }
-        Condition::Duration(limits) => overlap(limits, &known.durations),
+        Condition::Duration(limits) => may_be_within(limits, &known.durations),
         _ => true,
     }
 }
 
-fn overlap(limits: &Limits<Micros>, range: &RangeInclusive<i64>) -> bool {
-    let is_above = match &limits.0 {
-        Bound::Included(least) => least.get() <= *range.end(),
-        Bound::Excluded(least) => least.get() < *range.end(),
-        Bound::Unbounded => true,
-    };
-    let is_below = match &limits.1 {
-        Bound::Included(greatest) => *range.start() <= greatest.get(),
-        Bound::Excluded(greatest) => *range.start() < greatest.get(),
-        Bound::Unbounded => true,
-    };
-    is_above && is_below
+fn may_be_within(limits: &Limits<Micros>, range: &RangeInclusive<i64>) -> bool {
+    overlap(limits, &(Micros::new(*range.start())..=Micros::new(*range.end())))
 }
 
 fn bits_of(outcomes: &[Outcome]) -> u8 {
@@ -247,9 +238,7 @@ fn select_one(
                 TextField::UserAgent => ColumnName::UserAgents,
                 TextField::ClientIp => ColumnName::ClientIps,
             };
-            let column = group.column::<TextColumn>(name)?;
-            let matching = Codes::of(column.texts.len(), &column.texts.matching(wanted));
-            matching.select(&column.codes, rows);
+            select_text(group, name, wanted, rows)?;
         }
         Condition::Service(wanted) => {
             let services = group.column::<ServiceTable>(ColumnName::ServiceTable)?;
@@ -278,14 +267,7 @@ fn select_one(
             let entries = group.column::<EntryPoints>(ColumnName::EntryPoints)?;
             matching_services(&services, wanted).select(&entries.0, rows);
         }
-        Condition::User(wanted) => {
-            let users = group.column::<Users>(ColumnName::Users)?;
-            let matching = Codes::of(users.names.len(), &users.names.matching(wanted));
-            if matching.is_empty {
-                rows.clear();
-            }
-            rows.retain(|row| users.get(row).iter().any(|(name, _)| matching.has(*name as usize)));
-        }
+        Condition::User(wanted) => select_user(group, wanted, rows)?,
         Condition::Annotation { key, value } => select_annotation(group, key, value, rows)?,
         Condition::ResourceArn(wanted) => {
             select_texts(group, ColumnName::ResourceArns, wanted, rows)?;
@@ -315,96 +297,11 @@ fn select_flag(
     Ok(())
 }
 
-fn select_texts(
-    group: &Group<'_>,
-    name: ColumnName,
-    wanted: &TextMatch,
-    rows: &mut Selection,
-) -> Result<(), SettledError> {
-    let column = group.column::<TextLists>(name)?;
-    let texts = Codes::of(column.texts.len(), &column.texts.matching(wanted));
-    Codes::of_lists(&column.lists, &texts).select(&column.codes, rows);
-    Ok(())
-}
-
 fn matching_services(table: &ServiceTable, wanted: &ServiceMatch) -> Codes {
     let services = (0..).zip(&table.services);
     let matching: Vec<u32> =
         services.filter(|(_, service)| wanted.matches(service)).map(|(number, _)| number).collect();
     Codes::of(table.services.len(), &matching)
-}
-
-fn select_annotation(
-    group: &Group<'_>,
-    key: &str,
-    wanted: &AnnotationMatch,
-    rows: &mut Selection,
-) -> Result<(), SettledError> {
-    let annotations = group.column::<Annotations>(ColumnName::Annotations)?;
-    let is_kind = |kind| match wanted {
-        AnnotationMatch::Any => true,
-        AnnotationMatch::Text(_) => kind == ValueKind::Text,
-        AnnotationMatch::Number(_) => kind == ValueKind::Number,
-        AnnotationMatch::Boolean(_) => kind == ValueKind::Boolean,
-    };
-    let columns = (0_u32..).zip(&annotations.columns);
-    let columns: Vec<_> =
-        columns.filter(|(_, column)| column.key == key && is_kind(column.kind)).collect();
-    if *wanted == AnnotationMatch::Any {
-        let of_key = |[column, _]: &[u32; 2]| columns.iter().any(|(number, _)| number == column);
-        let shapes = annotations.shapes.iter().zip(0..);
-        let matching: Vec<u32> = shapes
-            .filter(|(shape, _)| shape.as_chunks().0.iter().any(of_key))
-            .map(|(_, number)| number)
-            .collect();
-        Codes::of(annotations.shapes.len(), &matching).select(&annotations.rows, rows);
-        return Ok(());
-    }
-    // At most one column has the key and the one kind that is asked for.
-    let Some((number, column)) = columns.first() else {
-        rows.clear();
-        return Ok(());
-    };
-    let chunk = group.annotation_values(&annotations, column.chunk)?;
-    let matching = matching_values(&chunk, column.place, wanted);
-    if matching.is_empty {
-        rows.clear();
-        return Ok(());
-    }
-    let codes = chunk.0.get(column.place).map_or(&[][..], |values| &values.codes);
-    let counts: Vec<usize> = annotations
-        .shapes
-        .iter()
-        .map(|shape| shape.as_chunks().0.iter().filter(|[column, _]| column == number).count())
-        .collect();
-    // The values of a row are the next ones of the column, whether it is still in question or not.
-    let mut next = 0;
-    let mut matched = vec![false; annotations.rows.len()];
-    for (shape, is_match) in annotations.rows.iter().zip(&mut matched) {
-        let shape = usize::from(*shape).checked_sub(1);
-        let count = shape.and_then(|shape| counts.get(shape)).copied().unwrap_or(0);
-        let of_row = codes.get(next..next + count).unwrap_or(&[]);
-        *is_match = of_row.iter().any(|code| matching.has(*code as usize));
-        next += count;
-    }
-    rows.retain(|row| matched.get(row).copied().unwrap_or(false));
-    Ok(())
-}
-
-fn matching_values(chunk: &AnnotationValues, place: usize, wanted: &AnnotationMatch) -> Codes {
-    let Some(column) = chunk.0.get(place) else { return Codes::of(0, &[]) };
-    match (&column.values, wanted) {
-        (Values::Texts(texts), AnnotationMatch::Text(wanted)) => {
-            Codes::of(texts.len(), &texts.matching(wanted))
-        }
-        (Values::Numbers(numbers), AnnotationMatch::Number(limits)) => {
-            let matching = (0..).zip(numbers).filter(|(_, number)| limits.contains(*number));
-            let matching: Vec<u32> = matching.map(|(place, _)| place).collect();
-            Codes::of(numbers.len(), &matching)
-        }
-        (Values::Booleans, AnnotationMatch::Boolean(wanted)) => Codes::of(2, &[u32::from(*wanted)]),
-        _ => Codes::of(0, &[]),
-    }
 }
 
 /// The codes of the entries of a dictionary that match: the number of the entry plus 1, since 0

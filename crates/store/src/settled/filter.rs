@@ -1,4 +1,5 @@
-//! The filter that tells of most ids that are not in a file, without reading it.
+//! The filter that tells of most ids that are not in a file, without reading it; and of most texts
+//! that are not in a dictionary ([`super::digests`]).
 //!
 //! A split block Bloom filter, as Parquet's: an id belongs to one block of eight words and sets
 //! one bit in each, so that a question costs one look into memory. With 12 bits for each id about
@@ -9,8 +10,8 @@ use roentgen_model::TraceId;
 
 use super::encoding::{Input, Malformed};
 
-/// Bits for each id.
-const BITS_PER_ID: usize = 12;
+/// Bits for each id or text.
+const BITS_PER_ENTRY: usize = 12;
 /// Bytes of a block.
 const BLOCK_BYTES: usize = 32;
 /// Odd numbers, from Parquet's description, that choose the bit in each word.
@@ -34,15 +35,19 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// An empty filter with room for so many ids.
-    pub(super) fn with_room_for(ids: usize) -> Self {
-        let blocks = (ids * BITS_PER_ID).div_ceil(BLOCK_BYTES * 8).max(1);
+    /// An empty filter with room for so many ids or texts.
+    pub(super) fn with_room_for(entries: usize) -> Self {
+        let blocks = (entries * BITS_PER_ENTRY).div_ceil(BLOCK_BYTES * 8).max(1);
         Self { blocks: vec![[0; 8]; blocks] }
     }
 
     /// Puts an id in.
     pub(super) fn insert(&mut self, id: TraceId) {
-        let hash = hash_of(id);
+        self.insert_hash(hash_of(id));
+    }
+
+    /// Puts in what has this hash, all of whose bits must be random.
+    pub(super) fn insert_hash(&mut self, hash: u64) {
         let index = self.index(hash);
         if let Some(block) = self.blocks.get_mut(index) {
             block.iter_mut().zip(bits(hash)).for_each(|(word, bit)| *word |= bit);
@@ -51,7 +56,11 @@ impl Filter {
 
     /// Whether an id may be in the file: `false` is certain.
     pub(super) fn may_contain(&self, id: TraceId) -> bool {
-        let hash = hash_of(id);
+        self.may_contain_hash(hash_of(id))
+    }
+
+    /// Whether something with this hash may have been put in: `false` is certain.
+    pub(super) fn may_contain_hash(&self, hash: u64) -> bool {
         let block = self.blocks.get(self.index(hash));
         block.is_some_and(|block| block.iter().zip(bits(hash)).all(|(word, bit)| word & bit != 0))
     }

@@ -4,14 +4,17 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::chunk::Place;
-use super::column_cache::ColumnKey;
+use super::column_cache::{CachedName, ColumnKey};
 use super::columns::{
     AnnotationValues, Annotations, ColumnData, ColumnName, Durations, Links, RequestNumbers, Shapes,
 };
+use super::digests::{DigestName, KindLengths, TextDigest};
 use super::encoding::{Input, Malformed};
 use super::footer::RowGroup;
 use super::observed::{NO_MINUTES, Request, read_requests};
+use super::texts::Texts;
 use super::{Section, SettledError, SettledFile};
+use crate::TextMatch;
 
 /// A row group of a file.
 #[derive(Clone, Copy, Debug)]
@@ -77,14 +80,74 @@ impl<'a> Group<'a> {
         Ok(Requests { group: *self, shapes, numbers, durations, lengths: Vec::new() })
     }
 
+    /// How long its requests and calls took, if that was read before and is still in mind.
+    pub(super) fn known_lengths(&self) -> Option<Arc<KindLengths>> {
+        self.digest(DigestName::Lengths)
+    }
+
+    /// How long they took, which is kept in mind.
+    pub(super) fn read_lengths(
+        &self,
+        requests: &mut Requests<'_>,
+    ) -> Result<Arc<KindLengths>, SettledError> {
+        let shapes = requests.shapes.clone();
+        let mut lengths = KindLengths {
+            services: shapes.services.clone(),
+            kinds: shapes.kinds.clone(),
+            lengths: vec![None; shapes.kinds.len()],
+            has_all: true,
+        };
+        for row in 0..self.group.rows {
+            let is_known = requests.of_row(row, |request| {
+                request.length.iter().for_each(|length| lengths.add(request.number, *length));
+            })?;
+            lengths.has_all &= is_known;
+        }
+        let lengths = Arc::new(lengths);
+        self.keep_digest(DigestName::Lengths, lengths.clone(), lengths.memory());
+        Ok(lengths)
+    }
+
+    /// Whether it is in mind that no text of this dictionary is as it is asked for.
+    pub(super) fn lacks_text(&self, name: DigestName, wanted: &TextMatch) -> bool {
+        self.digest::<TextDigest>(name).is_some_and(|digest| !digest.may_match(wanted))
+    }
+
+    /// Keeps in mind which texts a dictionary has, if that may be of use when the same is asked.
+    pub(super) fn keep_texts(&self, name: DigestName, texts: &Texts, wanted: &TextMatch) {
+        if TextDigest::is_of_use_for(wanted) && self.digest::<TextDigest>(name).is_none() {
+            let digest = Arc::new(TextDigest::of(texts));
+            self.keep_digest(name, digest.clone(), digest.memory());
+        }
+    }
+
+    fn digest<T: Send + Sync + 'static>(&self, name: DigestName) -> Option<Arc<T>> {
+        let key = self.key(CachedName::Digest(name));
+        self.is_cached.then(|| self.file.cache().get(&key)).flatten()
+    }
+
+    fn keep_digest<T: Send + Sync + 'static>(
+        &self,
+        name: DigestName,
+        digest: Arc<T>,
+        memory: usize,
+    ) {
+        if self.is_cached {
+            self.file.cache().insert(self.key(CachedName::Digest(name)), digest, memory);
+        }
+    }
+
+    fn key(&self, name: CachedName) -> ColumnKey {
+        (self.file.number(), u32::try_from(self.number).unwrap_or(u32::MAX), name)
+    }
+
     fn load<T: Send + Sync + 'static>(
         &self,
         name: ColumnName,
         read: impl FnOnce(&mut Input<'_>) -> Result<T, Malformed>,
         memory: impl FnOnce(&T) -> usize,
     ) -> Result<Arc<T>, SettledError> {
-        let key: ColumnKey =
-            (self.file.number(), u32::try_from(self.number).unwrap_or(u32::MAX), name);
+        let key = self.key(CachedName::Column(name));
         if self.is_cached
             && let Some(column) = self.file.cache().get(&key)
         {

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use roentgen_model::{Micros, Outcome, Timestamp, TraceId, TraceSummary};
 
+use super::super::columns::ColumnName;
+use super::super::digests::DigestName;
+use super::super::group::Group;
 use super::super::{NoOpenTraces, OpenTrace, OpenTraces, ScanThreads, find_page};
 use super::samples::{Files, graph_of, plain_summary, summaries};
 use crate::{
@@ -197,12 +200,12 @@ fn pages(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     #[test]
     fn pages_tell_what_holds_newest_first(
         all in summaries(24),
-        conditions in prop::collection::vec(joined(), 0..3),
+        asked in prop::collection::vec(prop::collection::vec(joined(), 0..3), 1..4),
         (range, range_type) in (range(), range_type()),
         (limit, scan_limit) in (0_usize..8, prop_oneof![0_usize..8, Just(usize::MAX)]),
         files_of in prop::collection::vec(0_usize..5, 24),
@@ -217,19 +220,22 @@ proptest! {
         (0..4).for_each(|number| files.settle(number as u64 + 1, &part(number)));
         let open = Open::new(&part(4));
         let matches = |summary: &TraceSummary| residual.is_none_or(|r| summary.segment_count % 3 == r);
-        let query = SummaryQuery {
-            range, range_type, after: None, limit, scan_limit, conditions: &conditions, matches: &matches,
-        };
-        let (found, scanned) = pages(&files, &query, &open);
-        let mut expect: Vec<&TraceSummary> =
-            all.iter().filter(|summary| range_type.selects(range, summary)).collect();
-        prop_assert_eq!(scanned, expect.len());
-        expect.retain(|summary| {
-            let truth = Condition::all(&conditions, summary, Some(&graph_of(summary)));
-            truth != Some(false) && matches(summary)
-        });
-        expect.sort_by_key(|summary| std::cmp::Reverse(key(summary)));
-        prop_assert_eq!(found.iter().collect::<Vec<_>>(), expect);
+        // Twice, since what was read for one question may be kept in mind for the others.
+        for conditions in asked.iter().chain(&asked) {
+            let query = SummaryQuery {
+                range, range_type, after: None, limit, scan_limit, conditions, matches: &matches,
+            };
+            let (found, scanned) = pages(&files, &query, &open);
+            let mut expect: Vec<&TraceSummary> =
+                all.iter().filter(|summary| range_type.selects(range, summary)).collect();
+            prop_assert_eq!(scanned, expect.len());
+            expect.retain(|summary| {
+                let truth = Condition::all(conditions, summary, Some(&graph_of(summary)));
+                truth != Some(false) && matches(summary)
+            });
+            expect.sort_by_key(|summary| std::cmp::Reverse(key(summary)));
+            prop_assert_eq!(found.iter().collect::<Vec<_>>(), expect);
+        }
     }
 }
 
@@ -267,6 +273,31 @@ fn a_rare_value_is_found_in_many_row_groups() {
     let residual = |summary: &TraceSummary| summary.http.url.as_deref() == Some("/orders/27182");
     let query = SummaryQuery { matches: &residual, ..query(&[]) };
     assert_eq!(pages(&files, &query, &NoOpenTraces).0, [plain_summary(27_182, 1271)]);
+}
+
+#[test]
+fn what_is_nowhere_is_looked_for_once() {
+    let mut files = Files::new();
+    let traces: Vec<_> = (0..1000).map(|id| plain_summary(id, 1000)).collect();
+    files.settle(1, &traces);
+    let text = || TextMatch::Equals("order-none".to_owned());
+    let long = (Bound::Excluded(Micros::from_whole_seconds(3600)), Bound::Unbounded);
+    let (who, tests) = (ServiceMatch::default(), Logic::Is(RequestTest::ResponseTime(long)));
+    let order = AnnotationMatch::Text(text());
+    for condition in [
+        Condition::User(text()),
+        Condition::Text(TextField::Url, text()),
+        Condition::Annotation { key: "order".to_owned(), value: order },
+        Condition::Request { who, tests },
+    ] {
+        assert_eq!(pages(&files, &query(&[condition]), &NoOpenTraces), (vec![], 1000));
+    }
+    let is_kept = |group: Group<'_>| {
+        let is_ruled_out = |column| group.lacks_text(DigestName::Texts(column, 0), &text());
+        let columns = [ColumnName::Users, ColumnName::Urls, ColumnName::AnnotationValues(0)];
+        columns.into_iter().all(is_ruled_out) && group.known_lengths().is_some()
+    };
+    assert!(files.files.iter().flat_map(|file| file.groups()).all(is_kept));
 }
 
 #[test]
