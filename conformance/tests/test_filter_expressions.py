@@ -353,6 +353,7 @@ def test_the_facts_tell_expressions_apart(corpus: tuple[list[Facts], float]) -> 
         ("user = anna'", "Invalid input symbol"),
         ("(" * 10_000 + "ok" + ")" * 10_000, "nested deeper than"),
         ('user = "' + "x" * 100_000 + '"', "at most 32768"),
+        (" OR ".join(f'user = "u{number}"' for number in range(501)), "more than 500 terms"),
         ('group.name = "slow"', 'The group "slow" does not exist'),
         ("coverage > 0.5", "has its place in the trace"),
         ('responsetime CONTAINS "5"', "after a number"),

@@ -7,6 +7,12 @@ pub const MAX_EXPRESSION_BYTES: usize = 32 << 10;
 /// Deepest nesting of parentheses, blocks and negations. X-Ray publishes no limit; nobody writes so.
 pub const MAX_NESTING: usize = 64;
 
+/// Most terms of an expression: keywords with what is asked of them, those in blocks and those of
+/// named groups among them. X-Ray publishes no limit; the longest expressions are made of chosen
+/// values, of which nobody chooses so many. Each term is asked of all traces of a range, which takes
+/// some 2 ms for a million traces if it is a block.
+pub const MAX_TERMS: usize = 500;
+
 /// Characters of the expression that a message repeats.
 const MOST_SYMBOL_CHARACTERS: usize = 60;
 
@@ -45,6 +51,9 @@ pub enum FilterError {
         /// From 1, in characters.
         position: usize,
     },
+    /// More than [`MAX_TERMS`].
+    #[error("The filter expression has more than {MAX_TERMS} terms")]
+    TooManyTerms,
 }
 
 fn suggested(suggestion: Option<&str>) -> String {

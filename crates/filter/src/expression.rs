@@ -329,6 +329,28 @@ impl Who {
 pub struct UnknownGroup(pub String);
 
 impl Expression {
+    /// How many terms it has, those in blocks among them.
+    pub fn terms(&self) -> usize {
+        let of_block = |block: &Option<Box<Self>>| block.as_deref().map_or(0, Self::terms);
+        match self {
+            Expression::Everything => 0,
+            Expression::All(parts) | Expression::Any(parts) => {
+                parts.iter().map(Self::terms).sum::<usize>()
+            }
+            Expression::Not(inner) => inner.terms(),
+            Expression::Service { block, .. } | Expression::Edge { block, .. } => {
+                1 + of_block(block)
+            }
+            Expression::RootCause { block, .. } => 1 + block.terms(),
+            Expression::Flag { .. }
+            | Expression::Number { .. }
+            | Expression::Text { .. }
+            | Expression::Annotation { .. }
+            | Expression::RootCauseJson { .. }
+            | Expression::Group { .. } => 1,
+        }
+    }
+
     /// The same, with the expressions of groups in place of their names. `find` gives that of a
     /// group, which may name groups itself only if `find` has put these in already.
     ///

@@ -18,7 +18,7 @@ mod parser;
 
 #[cfg(any(test, feature = "arbitrary"))]
 pub use arbitrary::expression as any_expression;
-pub use error::{FilterError, MAX_EXPRESSION_BYTES, MAX_NESTING};
+pub use error::{FilterError, MAX_EXPRESSION_BYTES, MAX_NESTING, MAX_TERMS};
 pub use evaluate::{decide, matches};
 pub use explain::{Explanation, explain};
 pub use expression::{

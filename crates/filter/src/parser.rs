@@ -8,7 +8,7 @@
 //! AND binds tighter than OR. X-Ray documents neither that nor `NOT` and parentheses; its own
 //! samples use the latter.
 
-use crate::error::{FilterError, MAX_EXPRESSION_BYTES, MAX_NESTING, place, syntax};
+use crate::error::{FilterError, MAX_EXPRESSION_BYTES, MAX_NESTING, MAX_TERMS, place, syntax};
 use crate::expression::Expression;
 use crate::keyword::Scope;
 use crate::lexer::{Placed, Symbol, Token, Unknown, token_at};
@@ -45,6 +45,8 @@ struct Parser<'a> {
     /// Where the operator stands that was read last.
     operator_start: usize,
     depth: usize,
+    /// How many terms were read.
+    terms: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -52,7 +54,8 @@ impl<'a> Parser<'a> {
         if text.len() > MAX_EXPRESSION_BYTES {
             return Err(FilterError::TooLong(text.len()));
         }
-        Ok(Self { text, next: token_at(text, 0), term_start: 0, operator_start: 0, depth: 0 })
+        let next = token_at(text, 0);
+        Ok(Self { text, next, term_start: 0, operator_start: 0, depth: 0, terms: 0 })
     }
 
     /// Takes the next token.
@@ -157,6 +160,10 @@ impl<'a> Parser<'a> {
             let inner = self.deeper(|parser| parser.any(scope))?;
             self.expect(Symbol::CloseParenthesis, "AND, OR or )")?;
             return Ok(inner);
+        }
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            return Err(FilterError::TooManyTerms);
         }
         self.term(scope)
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use roentgen_filter::{Expression, FilterError, GroupBy, parse};
+use roentgen_filter::{Expression, FilterError, GroupBy, MAX_TERMS, UnknownGroup, parse};
 use roentgen_model::Timestamp;
 use roentgen_protocol::{Fingerprint, InsightsConfigurationInput};
 
@@ -270,7 +270,11 @@ impl Groups {
         if named.get() > MOST_NAMED {
             return Err(GroupError::NamesTooMany);
         }
-        outcome.map_err(|roentgen_filter::UnknownGroup(name)| GroupError::NamedUnknown(name))
+        let expression = outcome.map_err(|UnknownGroup(name)| GroupError::NamedUnknown(name))?;
+        match expression.terms() {
+            ..=MAX_TERMS => Ok(expression),
+            _ => Err(FilterError::TooManyTerms.into()),
+        }
     }
 
     fn by_name(&self, name: &str) -> Option<(&str, &Group)> {

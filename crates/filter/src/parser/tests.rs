@@ -279,8 +279,14 @@ fn size_is_bounded() {
     );
     assert!(parse(&"!".repeat(10_000)).is_err());
     assert!(parse(&"service(){".repeat(2_000)).is_err());
-    let wide = vec!["ok"; 5_000].join(" OR ");
-    assert_eq!(parse(&wide).unwrap().to_string(), wide);
+    let wide = |terms: usize| vec!["ok"; terms].join(" OR ");
+    let parsed = parse(&wide(MAX_TERMS)).unwrap();
+    assert_eq!((parsed.to_string(), parsed.terms()), (wide(MAX_TERMS), MAX_TERMS));
+    assert_eq!(parse(&wide(MAX_TERMS + 1)), Err(FilterError::TooManyTerms));
+    let in_block = |terms: usize| format!("!(service() {{ {} }} fault)", wide(terms));
+    let parsed = parse(&in_block(MAX_TERMS - 2)).unwrap();
+    assert_eq!(parsed.terms(), MAX_TERMS);
+    assert_eq!(parse(&in_block(MAX_TERMS - 1)), Err(FilterError::TooManyTerms));
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn a_group_made_anew_has_another_arn() {
 fn names_in_expressions_stand_for_those_of_groups() {
     let mut groups = Groups::default();
     let arn = create(&mut groups, "slow", "responsetime > 5 OR duration > 9").unwrap();
+    create(&mut groups, "wide", &vec!["ok"; MAX_TERMS / 2].join(" OR ")).unwrap();
     let check = |text: &str, expect: Result<&str, GroupError>| {
         let found = groups.put_in(parse(text).unwrap());
         assert_eq!(found.map(|found| found.to_string()), expect.map(str::to_owned), "{text}");
@@ -128,6 +129,9 @@ fn names_in_expressions_stand_for_those_of_groups() {
     check("group.name = \"fast\"", Err(GroupError::NamedUnknown("fast".to_owned())));
     let many = vec!["group.name = \"slow\""; MOST_NAMED + 1].join(" ");
     check(&many, Err(GroupError::NamesTooMany));
+    let two = "!group.name = \"wide\" OR group.name = \"wide\"";
+    assert_eq!(groups.put_in(parse(two).unwrap()).unwrap().terms(), MAX_TERMS);
+    check(&format!("{two} OR fault"), Err(FilterError::TooManyTerms.into()));
 }
 
 #[test]
