@@ -17,6 +17,9 @@ const SUB_BUCKETS: u64 = 128;
 const SUB_BITS: u32 = SUB_BUCKETS.trailing_zeros();
 /// No bucket has this number or a higher one: 55 powers of two above the exact values.
 const BUCKETS: usize = 58 * 128;
+/// So many response times are counted in a table of the buckets between the least and the greatest;
+/// for fewer it takes longer to make one.
+const MANY: usize = 64;
 
 /// Counts of response times by bucket.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -61,6 +64,25 @@ impl Histogram {
     /// Counts one more response time; negative lengths count as zero.
     pub fn record(&mut self, length: Micros) {
         self.add(bucket_of(length), 1);
+    }
+
+    /// Counts more response times; much faster than one by one if they are many.
+    pub(crate) fn record_all(&mut self, lengths: impl ExactSizeIterator<Item = Micros>) {
+        if lengths.len() < MANY {
+            lengths.for_each(|length| self.record(length));
+            return;
+        }
+        let buckets: Vec<u16> = lengths.map(bucket_of).collect();
+        let ends = buckets.iter().min().zip(buckets.iter().max());
+        let Some((&first, &last)) = ends else { return };
+        let mut table = vec![0_u32; usize::from(last - first) + 1];
+        for bucket in buckets {
+            let count = table.get_mut(usize::from(bucket - first));
+            count.into_iter().for_each(|count| *count += 1);
+        }
+        let used = (first..=last).zip(table).filter(|(_, count)| *count > 0);
+        let counts = used.map(|(bucket, count)| Count::new(bucket, count.into())).collect();
+        self.merge(&Histogram { counts });
     }
 
     /// Adds all counts of `other`.
@@ -240,6 +262,16 @@ mod tests {
         fn buckets_keep_the_order(a in 0_i64..=i64::MAX, b in 0_i64..=i64::MAX) {
             let (low, high) = (a.min(b), a.max(b));
             prop_assert!(bucket_of(Micros::new(low)) <= bucket_of(Micros::new(high)));
+        }
+
+        #[test]
+        fn many_are_counted_as_one_by_one(
+            before in prop::collection::vec(-5_i64..2_000, 0..20),
+            values in prop::collection::vec(prop_oneof![-5_i64..2_000, any::<i64>()], 0..3 * MANY),
+        ) {
+            let mut at_once = of(&before);
+            at_once.record_all(values.iter().map(|value| Micros::new(*value)));
+            prop_assert_eq!(at_once, of(&[before, values].concat()));
         }
 
         #[test]

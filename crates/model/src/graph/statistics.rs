@@ -68,20 +68,26 @@ impl RequestStatistics {
     }
 
     fn count(&mut self, outcome: Outcome, length: Micros) {
-        let length = length.clamped().min(LONGEST_REQUEST);
-        *match outcome {
-            Outcome::Ok => &mut self.ok,
-            Outcome::Error => &mut self.error,
-            Outcome::Throttle => &mut self.throttle,
-            Outcome::Fault => &mut self.fault,
-        } += 1;
+        let length = counted(length);
+        *self.of_outcome(outcome) += 1;
         self.total_response_time = self.total_response_time.plus(length);
         self.response_times.record(length);
     }
 
     fn count_all(&mut self, alike: &AlikeRequests<'_>) {
-        let outcome = alike.flags.into();
-        alike.lengths.iter().for_each(|length| self.count(outcome, *length));
+        let lengths = alike.lengths.iter().map(|length| counted(*length));
+        *self.of_outcome(alike.flags.into()) += i64::try_from(lengths.len()).unwrap_or(i64::MAX);
+        self.total_response_time = lengths.clone().fold(self.total_response_time, Micros::plus);
+        self.response_times.record_all(lengths);
+    }
+
+    fn of_outcome(&mut self, outcome: Outcome) -> &mut i64 {
+        match outcome {
+            Outcome::Ok => &mut self.ok,
+            Outcome::Error => &mut self.error,
+            Outcome::Throttle => &mut self.throttle,
+            Outcome::Fault => &mut self.fault,
+        }
     }
 
     /// Adds or takes back the histogram.
@@ -221,6 +227,11 @@ pub(super) trait Sums: Default {
         sum.requests_mut().response_times = times.of(histograms);
         sum
     }
+}
+
+/// What a length counts as.
+fn counted(length: Micros) -> Micros {
+    length.clamped().min(LONGEST_REQUEST)
 }
 
 /// Whether sums are added or taken back.
