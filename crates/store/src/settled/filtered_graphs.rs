@@ -1,5 +1,6 @@
 //! Service graphs of some of the traces, from the requests and calls of settled files.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use crate::Condition;
 /// Row groups that are looked at before what was found in them is added up: their sums take some
 /// 10 kB each.
 pub(super) const GROUPS_AT_ONCE: usize = 64;
+/// Row groups that one thread takes at a time and adds up itself.
+const GROUPS_OF_PART: usize = 4;
 
 /// Minutes before its trace began, or after it ended, in which a request may have begun: the clocks
 /// of those who report do not agree, and a call may end after the segment that made it.
@@ -61,21 +64,34 @@ pub fn filtered_graphs(
     }
     let mut total = FilteredGraphs::default();
     for groups in groups.chunks(GROUPS_AT_ONCE) {
-        let sums = map_in_parallel(threads, groups, |(group, superseded)| {
-            sum_group(group, superseded, rows, steps)
+        let parts: Vec<_> = groups.chunks(GROUPS_OF_PART).collect();
+        let sums = map_in_parallel(threads, &parts, |part| {
+            let mut sum = FilteredGraphs::default();
+            for (group, superseded) in *part {
+                sum.add(sum_group(group, superseded, rows, steps)?);
+            }
+            Ok(sum)
         });
         for sum in sums {
-            let FilteredGraphs { graphs, undecided } = sum?;
-            for (step, graph) in graphs {
-                total.graphs.entry(step).or_default().merge(&graph);
-            }
-            total.undecided.extend(undecided);
+            total.add(sum?);
         }
         if total.undecided.len() > rows.most_undecided {
             break;
         }
     }
     Ok(total)
+}
+
+impl FilteredGraphs {
+    fn add(&mut self, other: Self) {
+        for (step, graph) in other.graphs {
+            match self.graphs.entry(step) {
+                Entry::Occupied(mut sum) => sum.get_mut().merge(&graph),
+                Entry::Vacant(sum) => drop(sum.insert(graph)),
+            }
+        }
+        self.undecided.extend(other.undecided);
+    }
 }
 
 fn sum_group(
@@ -103,9 +119,9 @@ fn sum_group(
     let mut is_certain = certain.iter().peekable();
     for row in possible.iter() {
         let (of_row, is_certain) = (times.of(row), is_certain.next_if_eq(&row).is_some());
-        let mut is_in_range = false;
+        let (mut is_in_range, first_minute) = (false, of_row.in_minute(of_row.minute, steps));
         let is_known = requests.of_row(row, |request| match is_certain {
-            true => sums.add(&request, of_row),
+            true => sums.add(&request, of_row, first_minute),
             false => {
                 let minute = of_row.minute.saturating_add(request.minute);
                 is_in_range |= steps.of(minute).is_some();
@@ -177,6 +193,26 @@ struct TraceTimes {
     end: Timestamp,
 }
 
+/// A trace in one minute.
+#[derive(Clone, Copy)]
+struct InMinute {
+    /// The step that the minute is in, if it is in the range.
+    step: Option<i64>,
+    /// From when the trace runs in it.
+    start: Timestamp,
+    /// And until when.
+    end: Timestamp,
+}
+
+impl TraceTimes {
+    fn in_minute(self, minute: i64, steps: &Steps) -> InMinute {
+        let start = self.start.max(Timestamp::from_minute(minute));
+        let next_minute = Timestamp::from_minute(minute.saturating_add(1));
+        let end = self.end.clamp(start, next_minute.max(start));
+        InMinute { step: steps.of(minute), start, end }
+    }
+}
+
 /// The times of the rows of a group.
 struct RowTimes {
     starts: Arc<Integers>,
@@ -217,9 +253,13 @@ impl<'a> GroupSums<'a> {
         Self { steps, shapes, sums: BTreeMap::new(), current }
     }
 
-    fn add(&mut self, request: &Request, trace: TraceTimes) {
-        let minute = trace.minute.saturating_add(request.minute);
-        let Some(step) = self.steps.of(minute) else { return };
+    /// Adds a request of a trace; most begin in the minute in which the trace begins.
+    fn add(&mut self, request: &Request, trace: TraceTimes, first_minute: InMinute) {
+        let InMinute { step, start, end } = match request.minute {
+            0 => first_minute,
+            more => trace.in_minute(trace.minute.saturating_add(more), self.steps),
+        };
+        let Some(step) = step else { return };
         if self.current.0 != step || self.current.1.is_empty() {
             let next = self.sums.remove(&step).unwrap_or_default();
             let (before, sums) = std::mem::replace(&mut self.current, (step, next));
@@ -227,9 +267,6 @@ impl<'a> GroupSums<'a> {
             self.current.1.resize(self.shapes.kinds.len(), KindSum::default());
         }
         let Some(sum) = self.current.1.get_mut(request.number as usize) else { return };
-        let next_minute = Timestamp::from_minute(minute.saturating_add(1));
-        let start = trace.start.max(Timestamp::from_minute(minute));
-        let end = trace.end.clamp(start, next_minute.max(start));
         let is_first = sum.seen == 0;
         sum.start = if is_first { start } else { start.min(sum.start) };
         sum.end = if is_first { end } else { end.max(sum.end) };
