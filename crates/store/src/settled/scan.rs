@@ -193,10 +193,18 @@ impl<'a> Scan<'a> {
         (!self.open.hides_row_of(key.id)).then_some(candidate)
     }
 
-    /// Opens some more groups.
+    /// Opens some more groups, but none in vain if the limit of the scan ends the page before.
     fn open_groups(&mut self) -> Result<(), SettledError> {
-        let first = self.pending.len().saturating_sub(self.groups_at_once);
-        let groups = self.pending.split_off(first);
+        let left = self.query.scan_limit.saturating_sub(self.rows_in_range());
+        let mut rows = 0;
+        let is_needed = |pending: &&Pending<'_>| {
+            let is_needed = rows < left || left == 0;
+            rows += pending.group.group.live_rows();
+            is_needed
+        };
+        let newest = self.pending.iter().rev().take(self.groups_at_once);
+        let count = newest.take_while(is_needed).count();
+        let groups = self.pending.split_off(self.pending.len().saturating_sub(count));
         self.groups_at_once = (self.groups_at_once * 2).min(MOST_GROUPS_AT_ONCE);
         for opened in map_in_parallel(self.threads, &groups, |pending| pending.open(self.query)) {
             let opened = opened?;
@@ -206,20 +214,48 @@ impl<'a> Scan<'a> {
         self.find_stop()
     }
 
+    /// How many rows of the opened groups belong to the range.
+    fn rows_in_range(&self) -> usize {
+        self.opened.iter().map(|opened| opened.in_range.count()).sum()
+    }
+
     /// Finds out where the limit of the scan ends the page, once enough is opened for it.
     fn find_stop(&mut self) -> Result<(), SettledError> {
         let limit = self.query.scan_limit.max(1);
-        let in_groups: usize = self.opened.iter().map(|opened| opened.in_range.count()).sum();
-        let open_keys = self.first_open_keys();
-        if self.stop.is_some() || in_groups + open_keys.len() < limit {
+        let mut open_keys = self.first_open_keys();
+        if self.stop.is_some() || self.rows_in_range() + open_keys.len() < limit {
             return Ok(());
         }
+        // Groups and open traces that are all newer than the others are counted as a whole, as
+        // long as the limit is behind them: then only the keys of a few groups are read.
+        let mut groups: Vec<_> =
+            self.opened.iter().filter(|opened| !opened.in_range.is_empty()).collect();
+        groups.sort_by_key(|opened| std::cmp::Reverse(opened.group.group.last));
+        let mut others = groups.as_slice();
+        let (mut oldest, mut count, mut counted) = (None, 0, 0);
+        for (place, opened) in groups.iter().enumerate() {
+            let first = opened.group.group.first;
+            let oldest = *oldest.insert(oldest.map_or(first, |oldest: Cursor| oldest.min(first)));
+            count += opened.in_range.count();
+            let behind = groups.get(place + 1..).unwrap_or(&[]);
+            if behind.first().is_some_and(|next| next.group.group.last >= oldest) {
+                continue;
+            }
+            let all = self.first_open_keys();
+            let (older, newer) = all.split_at(all.partition_point(|key| *key < oldest));
+            if count + newer.len() >= limit {
+                let until = others.len() - behind.len();
+                others = others.get(..until).unwrap_or(others);
+                break;
+            }
+            (others, open_keys, counted) = (behind, older, count + newer.len());
+        }
         let mut keys = open_keys.to_vec();
-        for opened in &self.opened {
+        for opened in others {
             let order = opened.order()?;
             keys.extend(opened.in_range.iter().filter_map(|row| order.key(row)));
         }
-        let (_, last, _) = keys.select_nth_unstable_by(limit - 1, |a, b| b.cmp(a));
+        let (_, last, _) = keys.select_nth_unstable_by(limit - counted - 1, |a, b| b.cmp(a));
         if self.bound().is_none_or(|bound| bound < *last) {
             self.stop = Some(*last);
         }
