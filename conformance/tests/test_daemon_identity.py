@@ -241,7 +241,7 @@ def test_region_by_ecs_metadata_file(tmp_path: Path, start_daemon: StartDaemon) 
         "AWS_INSTANCE_ID": "i-1",
     }
     daemon = start_daemon("-l", "debug", environment=environment, is_local=False)
-    assert "Using region: ap-northeast-1" in daemon.messages("Info")
+    daemon.wait_for_message("Info", "Using region: ap-northeast-1")
     assert "Fetch region ap-northeast-1 from ECS metadata file" in daemon.messages("Debug")
     assert "Fetch hostname h1 from environment variables" in daemon.messages("Debug")
     assert "Fetch instance ID i-1 from environment variables" in daemon.messages("Debug")

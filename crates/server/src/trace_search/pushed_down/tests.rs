@@ -53,7 +53,7 @@ fn columns_tell_most() {
             ("!ok", "ok"),
             ("!!ok = false", "!throttle ok"),
             ("fault = false", "fault"),
-            ("error = false", "!partial error"),
+            ("error", "error = false"),
             ("inferred", "inferred = false"),
             ("responsetime > 2", "responsetime < 1.9"),
             ("responsetime <= 2.000001", "responsetime < 2.000001"),
