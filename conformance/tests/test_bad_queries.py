@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.documents import new_trace_id, put, segment
+from harness.documents import new_trace_id, put, segment, subsegment
 from harness.roentgen import Roentgen
 
 pytestmark = pytest.mark.bad_input
@@ -77,6 +77,20 @@ def test_an_expression_as_long_as_one_may_be(shared_roentgen: Roentgen) -> None:
     assert 31_000 < len(expression) < 32_768
     status, answer = ask(shared_roentgen, "/TraceSummaries", times() | {"FilterExpression": expression})
     assert status == 200, answer
+
+
+def test_whole_traces_asked_hundreds_of_things_each(shared_roentgen: Roentgen) -> None:
+    """Of traces with a hundred faults, each below the other, and twenty at the bottom."""
+    inner = [subsegment(f"leaf-{n}", fault=True) for n in range(20)]
+    for n in range(97):
+        inner = [subsegment(f"call-{n}", fault=True, subsegments=inner)]
+    traces = [segment("deep", fault=True, subsegments=inner) for _ in range(3)]
+    assert put(shared_roentgen.xray(), *traces) == []
+    for term in ("rootcause.json=#[1]", 'service("deep"){annotation.a}'):
+        expression = " OR ".join([term] * 500)
+        for path in ("/TraceSummaries", "/ServiceGraph"):
+            status, answer = ask(shared_roentgen, path, times() | {"FilterExpression": expression})
+            assert status == 200, answer
 
 
 MEMBERS: dict[str, tuple[str, dict[str, Any], str]] = {

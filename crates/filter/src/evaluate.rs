@@ -13,7 +13,7 @@
 
 use std::cell::OnceCell;
 
-use roentgen_model::{AnnotationValue, Outcome, RootCauses, Trace, TraceSummary};
+use roentgen_model::{AnnotationValue, Outcome, Trace, TraceSummary};
 
 use crate::expression::{
     AnnotationTest, Comparison, Expression, Side, TextComparison, TextTest, Who,
@@ -22,6 +22,9 @@ use crate::keyword::{Flag, NumberField, TextField};
 
 mod causes;
 mod requests;
+
+use causes::Causes;
+use requests::Whole;
 
 /// Whether an expression is true of a trace. A group that was not put in by
 /// [`Expression::with_groups`] has no traces.
@@ -32,20 +35,22 @@ pub fn matches(expression: &Expression, trace: &Trace<'_>) -> bool {
 
 /// Whether an expression is true of the trace of a summary; `None` if the summary does not tell.
 pub fn decide(expression: &Expression, summary: &TraceSummary) -> Option<bool> {
-    Subject { summary, trace: None, causes: OnceCell::new() }.truth(expression)
+    Subject { summary, whole: None, causes: OnceCell::new() }.truth(expression)
 }
 
-/// What is looked at.
+/// What is looked at. What is found of a trace serves all terms of the expression: there may be
+/// thousands.
 pub(crate) struct Subject<'t> {
     summary: &'t TraceSummary,
-    trace: Option<&'t Trace<'t>>,
+    whole: Option<Whole<'t>>,
     /// Found when first asked for.
-    causes: OnceCell<RootCauses>,
+    causes: OnceCell<Causes>,
 }
 
 impl<'t> Subject<'t> {
     pub(crate) fn whole(trace: &'t Trace<'t>) -> Self {
-        Self { summary: &trace.summary, trace: Some(trace), causes: OnceCell::new() }
+        let whole = Some(Whole::new(trace));
+        Self { summary: &trace.summary, whole, causes: OnceCell::new() }
     }
 
     /// Whether it is true; `None` if that cannot be told.
@@ -68,19 +73,19 @@ impl<'t> Subject<'t> {
                 if self.has_service(who) == Some(false) {
                     return Some(false);
                 }
-                Some(requests::some_request(self.trace?, who, block))
+                Some(self.whole.as_ref()?.some_request(who, block))
             }
             Expression::Edge { from, to, block } => {
                 if [from, to].into_iter().any(|who| self.has_service(who) == Some(false)) {
                     return Some(false);
                 }
-                Some(requests::some_call(self.trace?, from, to, block.as_deref()))
+                Some(self.whole.as_ref()?.some_call(from, to, block.as_deref()))
             }
             Expression::RootCause { list, block } => {
-                Some(causes::some_element(self.causes()?, *list, block))
+                Some(self.causes()?.some_element(*list, block))
             }
             Expression::RootCauseJson { wanted, pattern } => {
-                Some(causes::agree(self.causes()?, pattern) == *wanted)
+                Some(self.causes()?.agree_with(pattern) == *wanted)
             }
             Expression::Group { wanted, .. } => Some(!wanted),
             _ => None,
@@ -96,12 +101,16 @@ impl<'t> Subject<'t> {
         if summary.has_all_services() {
             return Some(false);
         }
-        Some(self.trace?.graph.nodes.iter().any(|node| who.is(&node.node)))
+        Some(self.trace()?.graph.nodes.iter().any(|node| who.is(&node.node)))
     }
 
-    fn causes(&self) -> Option<&RootCauses> {
-        let trace = self.trace?;
-        Some(self.causes.get_or_init(|| trace.root_causes()))
+    fn trace(&self) -> Option<&'t Trace<'t>> {
+        Some(self.whole.as_ref()?.trace)
+    }
+
+    fn causes(&self) -> Option<&Causes> {
+        let trace = self.trace()?;
+        Some(self.causes.get_or_init(|| Causes::of(trace)))
     }
 
     fn flag(&self, flag: Flag) -> Option<bool> {
@@ -112,7 +121,7 @@ impl<'t> Subject<'t> {
             Flag::Throttle => Some(summary.has_throttle),
             Flag::Fault => Some(summary.has_fault),
             Flag::Partial => Some(summary.is_partial),
-            Flag::Inferred => Some(self.trace?.nodes.iter().any(|node| node.is_inferred)),
+            Flag::Inferred => Some(self.trace()?.nodes.iter().any(|node| node.is_inferred)),
             // The parser keeps these out of where only a trace is meant.
             Flag::First | Flag::Last | Flag::Remote | Flag::Root => Some(false),
         }

@@ -6,13 +6,17 @@
 //! every trace that is shown is read once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roentgen_filter::{Expression, decide, matches};
 use roentgen_model::{RootCauses, TraceSummary};
+use roentgen_ops::Clock;
 use roentgen_store::{
     Condition, Cursor, StoreError, SummaryPage, SummaryQuery, TimeRange, TimeRangeType,
     TraceDocuments, TraceStore,
 };
+
+use crate::work_pool::Caller;
 
 mod pushed_down;
 
@@ -24,6 +28,11 @@ const MOST_READ: usize = 2_000;
 
 /// Bytes of documents after which no further trace is read for a page: some 0.3 s of assembly.
 const MOST_BYTES_READ: usize = 16 << 20;
+
+/// How long it looks for a page, which then ends behind the trace that it is at: an expression of a
+/// thousand terms may need a hundred times as long for a trace as to read it does, and others wait
+/// for the place.
+const LONGEST_SEARCH: Duration = Duration::from_secs(2);
 
 /// Summaries asked of the store at a time once it has shown that not all of them match.
 const CANDIDATES: usize = 200;
@@ -41,6 +50,9 @@ pub(crate) struct TraceSearch<'a> {
     pub(crate) expression: &'a Expression,
     /// What else is wanted of a trace.
     pub(crate) is_wanted: &'a (dyn Fn(&TraceSummary) -> bool + Sync),
+    pub(crate) clock: &'a dyn Clock,
+    /// Whoever waits for the page.
+    pub(crate) caller: &'a Caller,
 }
 
 /// A trace that matches.
@@ -67,14 +79,18 @@ pub(crate) struct FoundPage {
 }
 
 impl TraceSearch<'_> {
-    /// Finds one page.
+    /// Finds one page. However little time there is, it looks at one trace at least.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn find(&self, store: &dyn TraceStore) -> Result<FoundPage, StoreError> {
         let conditions = pushed_down(self.expression);
+        let end = self.clock.instant() + LONGEST_SEARCH;
+        let is_over = || self.clock.instant() >= end || self.caller.is_gone();
         let may_match = |summary: &TraceSummary| {
-            decide(self.expression, summary) != Some(false) && (self.is_wanted)(summary)
+            // When the time is over, the next trace that is wanted shall end the page.
+            let may = decide(self.expression, summary) != Some(false) || is_over();
+            may && (self.is_wanted)(summary)
         };
         let mut page = FoundPage { traces: Vec::new(), scanned: 0, next: self.after };
         let (mut to_read, mut bytes_to_read) = (MOST_READ.max(self.limit), MOST_BYTES_READ);
@@ -87,7 +103,8 @@ impl TraceSearch<'_> {
                 page.traces.extend(found);
                 to_read -= 1;
                 bytes_to_read = bytes_to_read.saturating_sub(bytes);
-                if page.traces.len() >= self.limit || to_read == 0 || bytes_to_read == 0 {
+                let is_full = page.traces.len() >= self.limit;
+                if is_full || to_read == 0 || bytes_to_read == 0 || is_over() {
                     let is_last = place + 1 == count;
                     let here = Cursor { time: summary.time, id: summary.id };
                     page.next = if is_last { candidates.next } else { Some(here) };

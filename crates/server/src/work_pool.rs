@@ -4,10 +4,12 @@
 //!
 //! Threads that do such work give way to those that take segments in: see [`give_way`].
 
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use roentgen_protocol::{ApiError, ErrorKind};
+use roentgen_store::ReadBudget;
 use tokio::sync::Semaphore;
 
 /// How long a request waits for its turn. Callers give up after a minute; half of it leaves them
@@ -31,6 +33,28 @@ pub(crate) struct WorkPool {
     niceness: i32,
 }
 
+/// Whoever waits for a piece of work.
+#[derive(Debug)]
+pub(crate) struct Caller(Weak<()>);
+
+impl Caller {
+    /// A caller, and what is to be kept as long as it waits.
+    pub(crate) fn new() -> (Self, Arc<()>) {
+        let waiting = Arc::new(());
+        (Self(Arc::downgrade(&waiting)), waiting)
+    }
+
+    /// Whether nobody waits any more, so that the work may end anyhow.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
+    /// One of so many equal parts of what may be read for one caller, as long as it waits.
+    pub(crate) fn reads(&self, parts: NonZero<usize>) -> ReadBudget {
+        ReadBudget::share_of(parts).while_there_is(Weak::clone(&self.0))
+    }
+}
+
 impl WorkPool {
     /// A pool for this many pieces of work at a time.
     pub(crate) fn new(places: usize) -> Self {
@@ -38,8 +62,8 @@ impl WorkPool {
         Self { places: Arc::new(Semaphore::new(places)), niceness }
     }
 
-    /// Runs work on a blocking thread. When the caller goes away the work still ends, and keeps
-    /// its place until then.
+    /// Runs work on a blocking thread. When the caller goes away the work still goes on, and
+    /// keeps its place until its end.
     ///
     /// # Errors
     /// [`ErrorKind::Throttled`] when there was no place for too long; whatever the work fails
@@ -49,23 +73,39 @@ impl WorkPool {
         T: Send + 'static,
         F: FnOnce() -> Result<T, ApiError> + Send + 'static,
     {
+        self.run_for(|_| work()).await
+    }
+
+    /// As [`WorkPool::run`], for work that ends early when its caller goes away.
+    ///
+    /// # Errors
+    /// As [`WorkPool::run`].
+    pub(crate) async fn run_for<T, F>(&self, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Caller) -> Result<T, ApiError> + Send + 'static,
+    {
         let place = Arc::clone(&self.places).acquire_owned();
         let Ok(Ok(place)) = tokio::time::timeout(LONGEST_WAIT, place).await else {
             let message = "Too many requests at a time; try again later";
             return Err(ApiError::new(ErrorKind::Throttled, message));
         };
         let niceness = self.niceness;
+        // Gone with this future, which goes when its caller does.
+        let (caller, waiting) = Caller::new();
         let task = tokio::task::spawn_blocking(move || {
             give_way(niceness);
-            let outcome = work();
+            let outcome = work(&caller);
             drop(place);
             outcome
         });
-        task.await.unwrap_or_else(|error| {
+        let outcome = task.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request ended in a panic");
             let message = "The request failed; see the server's log";
             Err(ApiError::new(ErrorKind::InternalFailure, message))
-        })
+        });
+        drop(waiting);
+        outcome
     }
 }
 
@@ -126,6 +166,27 @@ mod tests {
         finish.send(()).unwrap();
         assert_eq!(first.await.unwrap(), Ok(1));
         assert_eq!(second.await.unwrap(), Ok(2));
+    }
+
+    #[tokio::test]
+    async fn work_learns_that_its_caller_has_gone() {
+        let pool = WorkPool::new(1);
+        let (started, is_started) = tokio::sync::oneshot::channel();
+        let (finish, may_finish) = mpsc::channel::<()>();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let work = pool.run_for(move |caller| {
+            started.send(caller.is_gone()).ok();
+            may_finish.recv().ok();
+            tell.send(caller.is_gone()).ok();
+            Ok(())
+        });
+        let here = tokio::select! {
+            outcome = work => panic!("{outcome:?}"),
+            is_gone = is_started => is_gone,
+        };
+        finish.send(()).unwrap();
+        assert_eq!((here, told.await), (Ok(false), Ok(true)));
+        assert_eq!(pool.run_for(|caller| Ok(caller.is_gone())).await, Ok(false));
     }
 
     #[cfg(target_os = "linux")]

@@ -144,11 +144,14 @@ fn store_refusal(error: &StoreError) -> ApiError {
         StoreError::Closed => {
             ApiError::new(ErrorKind::ServiceUnavailable, "The server is shutting down")
         }
-        StoreError::FilterTooBroad { most_traces, most_mebibytes } => ApiError::invalid(format!(
-            "The filter expression can only be decided by reading more than {most_traces} traces \
-             or {most_mebibytes} MiB of their documents; shorten the time range, or add conditions \
-             on the traces"
-        )),
+        StoreError::FilterTooBroad { most_traces, most_mebibytes, most_seconds } => {
+            ApiError::invalid(format!(
+                "The filter expression can only be decided by reading more than {most_traces} \
+                 traces or {most_mebibytes} MiB of their documents, or in more than {most_seconds} \
+                 seconds; shorten the time range, add conditions on the traces, or ask for less \
+                 of each"
+            ))
+        }
         _ => ApiError::new(ErrorKind::InternalFailure, "The store failed; see the server's log"),
     }
 }

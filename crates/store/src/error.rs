@@ -55,14 +55,16 @@ pub enum StoreError {
     /// A filter leaves too much to be told by whole traces.
     #[error(
         "the filter can only be decided by reading more than {most_traces} traces or \
-         {most_mebibytes} MiB of their documents; shorten the time range, or add conditions on \
-         the traces"
+         {most_mebibytes} MiB of their documents, or in more than {most_seconds} seconds; shorten \
+         the time range, add conditions on the traces, or ask for less of each"
     )]
     FilterTooBroad {
         /// Most traces that are read.
         most_traces: usize,
         /// Most MiB of their documents that are read.
         most_mebibytes: usize,
+        /// Most seconds that this, and to ask the filter of them, may take.
+        most_seconds: u64,
     },
     /// Another process has the data directory.
     #[error(

@@ -1,6 +1,8 @@
 //! Root causes: blocks about the elements of their lists, and their JSON form.
 
-use roentgen_model::{RootCause, RootCauseEntity, RootCauseService, RootCauses};
+use std::cell::OnceCell;
+
+use roentgen_model::{RootCause, RootCauseEntity, RootCauseService, RootCauses, Trace};
 use serde_json::{Map, Value, json};
 
 use super::{TextTest, joined};
@@ -8,6 +10,13 @@ use crate::expression::Expression;
 use crate::keyword::{
     Flag, NumberField, RootCauseElements, RootCauseKind, RootCauseList, TextField,
 };
+
+/// The causes of one trace. An expression may ask for them in a thousand places, so their JSON is
+/// made once, when it is first asked for.
+pub(super) struct Causes {
+    found: RootCauses,
+    as_json: OnceCell<Vec<Value>>,
+}
 
 /// An element of a list of a cause: a service, an entity or an exception.
 #[derive(Default)]
@@ -22,20 +31,44 @@ struct Element<'c> {
     coverage: Option<f64>,
 }
 
-/// Whether the block is true of some element.
-pub(super) fn some_element(causes: &RootCauses, list: RootCauseList, block: &Expression) -> bool {
-    let causes = match list.of {
-        RootCauseKind::Fault => &causes.faults,
-        RootCauseKind::Error => &causes.errors,
-        RootCauseKind::ResponseTime => &causes.response_time,
-    };
-    causes.iter().any(|cause| {
-        let mut elements = elements(cause, list.elements);
-        if let Some(last) = elements.last_mut() {
-            last.is_last = true;
-        }
-        elements.iter().any(|element| joined(block, &|term| element.term(term)).unwrap_or(false))
-    })
+impl Causes {
+    pub(super) fn of(trace: &Trace<'_>) -> Self {
+        Self { found: trace.root_causes(), as_json: OnceCell::new() }
+    }
+
+    /// Where the JSON is, once it was made.
+    #[cfg(test)]
+    pub(super) fn json_made(&self) -> Option<*const Value> {
+        self.as_json.get().map(|causes| causes.as_ptr())
+    }
+
+    /// Whether the block is true of some element.
+    pub(super) fn some_element(&self, list: RootCauseList, block: &Expression) -> bool {
+        let causes = match list.of {
+            RootCauseKind::Fault => &self.found.faults,
+            RootCauseKind::Error => &self.found.errors,
+            RootCauseKind::ResponseTime => &self.found.response_time,
+        };
+        causes.iter().any(|cause| {
+            let mut elements = elements(cause, list.elements);
+            if let Some(last) = elements.last_mut() {
+                last.is_last = true;
+            }
+            let is_met =
+                |element: &Element<'_>| joined(block, &|term| element.term(term)).unwrap_or(false);
+            elements.iter().any(is_met)
+        })
+    }
+
+    /// Whether every cause of the pattern agrees with some cause of any kind.
+    pub(super) fn agree_with(&self, pattern: &Value) -> bool {
+        let Value::Array(asked) = pattern else { return false };
+        let known = self.as_json.get_or_init(|| {
+            let kinds = [&self.found.faults, &self.found.errors, &self.found.response_time];
+            kinds.into_iter().flatten().map(to_json).collect()
+        });
+        asked.iter().all(|asked| known.iter().any(|known| agrees(asked, known)))
+    }
 }
 
 /// The elements of a cause, from the entry point to the culprit.
@@ -106,14 +139,6 @@ impl Element<'_> {
             _ => None,
         })
     }
-}
-
-/// Whether every cause of the pattern agrees with some cause of any kind.
-pub(super) fn agree(causes: &RootCauses, pattern: &Value) -> bool {
-    let Value::Array(asked) = pattern else { return false };
-    let kinds = [&causes.faults, &causes.errors, &causes.response_time];
-    let known: Vec<Value> = kinds.into_iter().flatten().map(to_json).collect();
-    asked.iter().all(|asked| known.iter().any(|known| agrees(asked, known)))
 }
 
 /// Every member that is asked for must be there and agree; lists element by element.

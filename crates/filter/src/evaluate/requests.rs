@@ -12,8 +12,8 @@ use crate::keyword::{Flag, NumberField, TextField};
 /// A trace of which requests or calls are asked one after the other. What concerns all that is below
 /// a (sub)segment is found for all of them at once when it is first asked for: in a trace of ten
 /// thousand, each below the other, looking below each would take ten thousand times as long.
-struct Whole<'t> {
-    trace: &'t Trace<'t>,
+pub(super) struct Whole<'t> {
+    pub(super) trace: &'t Trace<'t>,
     below: OnceCell<Vec<Below>>,
     /// By key and segment, with the places of the (sub)segments that bear them, ascending.
     annotations: OnceCell<HashMap<&'t str, HashMap<usize, Vec<Placed<'t>>>>>,
@@ -45,83 +45,6 @@ struct Request<'r, 't> {
     /// Segments, for a call.
     source: Option<usize>,
     destination: Option<usize>,
-}
-
-/// Whether the block is true of some request of these nodes.
-pub(super) fn some_request(trace: &Trace<'_>, who: &Who, block: &Expression) -> bool {
-    let whole = &Whole::new(trace);
-    let root = trace.root();
-    let segments = trace.nodes.iter().enumerate();
-    let of_nodes = segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
-    of_nodes.into_iter().any(|(index, node, service)| {
-        let request = |service| Request {
-            whole,
-            entity: &node.entity,
-            service: Some(service),
-            is_inferred: node.is_inferred,
-            is_root: root == Some(index),
-            own: Some(index),
-            source: None,
-            destination: None,
-        };
-        let is_met = who.is(service) && request(service).meets(block);
-        if is_met || !is_first(node) {
-            return is_met;
-        }
-        // Who called the first service is a node, too; it knows no more than the answer it got.
-        let client = client_of(service);
-        let seen = Request { is_root: false, own: None, ..request(&client) };
-        who.is(&client) && seen.meets(block)
-    })
-}
-
-/// Whether there is a call between these nodes of which the block is true.
-pub(super) fn some_call(
-    trace: &Trace<'_>,
-    from: &Who,
-    to: &Who,
-    block: Option<&Expression>,
-) -> bool {
-    let whole = &Whole::new(trace);
-    let segments = trace.nodes.iter().enumerate();
-    let mut called =
-        segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
-    called.any(|(index, node, service)| {
-        if !to.is(service) {
-            return false;
-        }
-        let caller = node.parent.and_then(|parent| Some((parent, trace.nodes.get(parent)?)));
-        let with_service =
-            caller.and_then(|(parent, caller)| Some((parent, caller, trace.service_of(caller)?)));
-        let call = match with_service {
-            Some((parent, caller, source)) if from.is(source) => {
-                // Who calls without a subsegment tells nothing of the call: the callee does.
-                let is_told = caller.service.is_none();
-                Request {
-                    whole,
-                    entity: if is_told { &caller.entity } else { &node.entity },
-                    service: None,
-                    is_inferred: node.is_inferred,
-                    is_root: false,
-                    own: is_told.then_some(parent),
-                    source: Some(caller.segment),
-                    destination: Some(index),
-                }
-            }
-            None if is_first(node) && from.is(&client_of(service)) => Request {
-                whole,
-                entity: &node.entity,
-                service: None,
-                is_inferred: false,
-                is_root: false,
-                own: None,
-                source: None,
-                destination: Some(index),
-            },
-            _ => return false,
-        };
-        block.is_none_or(|block| call.meets(block))
-    })
 }
 
 /// Whether a segment began its request, and so has a client.
@@ -208,8 +131,87 @@ impl Request<'_, '_> {
 }
 
 impl<'t> Whole<'t> {
-    fn new(trace: &'t Trace<'t>) -> Self {
+    pub(super) fn new(trace: &'t Trace<'t>) -> Self {
         Self { trace, below: OnceCell::new(), annotations: OnceCell::new() }
+    }
+
+    /// Whether it is known what is below, and what annotations there are.
+    #[cfg(test)]
+    pub(super) fn is_known(&self) -> (bool, bool) {
+        (self.below.get().is_some(), self.annotations.get().is_some())
+    }
+
+    /// Whether the block is true of some request of these nodes.
+    pub(super) fn some_request(&self, who: &Who, block: &Expression) -> bool {
+        let trace = self.trace;
+        let root = trace.root();
+        let segments = trace.nodes.iter().enumerate();
+        let of_nodes =
+            segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
+        of_nodes.into_iter().any(|(index, node, service)| {
+            let request = |service| Request {
+                whole: self,
+                entity: &node.entity,
+                service: Some(service),
+                is_inferred: node.is_inferred,
+                is_root: root == Some(index),
+                own: Some(index),
+                source: None,
+                destination: None,
+            };
+            let is_met = who.is(service) && request(service).meets(block);
+            if is_met || !is_first(node) {
+                return is_met;
+            }
+            // Who called the first service is a node, too; it knows no more than the answer it got.
+            let client = client_of(service);
+            let seen = Request { is_root: false, own: None, ..request(&client) };
+            who.is(&client) && seen.meets(block)
+        })
+    }
+
+    /// Whether there is a call between these nodes of which the block is true.
+    pub(super) fn some_call(&self, from: &Who, to: &Who, block: Option<&Expression>) -> bool {
+        let trace = self.trace;
+        let segments = trace.nodes.iter().enumerate();
+        let mut called =
+            segments.filter_map(|(index, node)| Some((index, node, node.service.as_ref()?)));
+        called.any(|(index, node, service)| {
+            if !to.is(service) {
+                return false;
+            }
+            let caller = node.parent.and_then(|parent| Some((parent, trace.nodes.get(parent)?)));
+            let with_service = caller
+                .and_then(|(parent, caller)| Some((parent, caller, trace.service_of(caller)?)));
+            let call = match with_service {
+                Some((parent, caller, source)) if from.is(source) => {
+                    // Who calls without a subsegment tells nothing of the call: the callee does.
+                    let is_told = caller.service.is_none();
+                    Request {
+                        whole: self,
+                        entity: if is_told { &caller.entity } else { &node.entity },
+                        service: None,
+                        is_inferred: node.is_inferred,
+                        is_root: false,
+                        own: is_told.then_some(parent),
+                        source: Some(caller.segment),
+                        destination: Some(index),
+                    }
+                }
+                None if is_first(node) && from.is(&client_of(service)) => Request {
+                    whole: self,
+                    entity: &node.entity,
+                    service: None,
+                    is_inferred: false,
+                    is_root: false,
+                    own: None,
+                    source: None,
+                    destination: Some(index),
+                },
+                _ => return false,
+            };
+            block.is_none_or(|block| call.meets(block))
+        })
     }
 
     /// What is below a (sub)segment.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use roentgen_model::{Document, Names, Trace, TraceId, assemble};
 
-use super::{decide, matches};
+use super::{Causes, Subject, decide, matches};
 use crate::arbitrary::expression;
 use crate::{GroupBy, explain, parse};
 
@@ -283,6 +283,24 @@ fn an_exception_without_a_class_has_an_empty_name_as_in_summaries() {
         check("{\"Name\":\"\",\"Message\":\"m\"}", true);
         check("{\"Message\":\"m\"}", true);
         check("{\"Name\":\"x\",\"Message\":\"m\"}", false);
+    });
+}
+
+#[test]
+fn what_is_found_of_a_trace_serves_all_terms() {
+    with_trace(&SHOP, |trace| {
+        let subject = Subject::whole(trace);
+        let known = || subject.causes.get().map(Causes::json_made);
+        let whole = || subject.whole.as_ref().unwrap().is_known();
+        let truth = |text: &str| subject.truth(&parse(text).unwrap());
+        assert_eq!((known(), whole()), (None, (false, false)));
+        assert_eq!(truth("rootcause.fault.service { index > 2 }"), Some(false));
+        assert_eq!(known(), Some(None));
+        assert_eq!(truth("rootcause.json = #[1] OR rootcause.json = #[2]"), Some(false));
+        let first = known();
+        assert!(first.flatten().is_some());
+        assert_eq!(truth("rootcause.json = #[3] OR service() { annotation.none }"), Some(false));
+        assert_eq!((known(), whole()), (first, (true, true)));
     });
 }
 

@@ -51,7 +51,11 @@ impl TraceStore for BroadStore {
         self.asked.lock().unwrap().push(query.range);
         let (mut left, minutes) = (self.left.lock().unwrap(), length(query.range));
         if minutes > *left {
-            return Err(StoreError::FilterTooBroad { most_traces: 7, most_mebibytes: 9 });
+            return Err(StoreError::FilterTooBroad {
+                most_traces: 7,
+                most_mebibytes: 9,
+                most_seconds: 5,
+            });
         }
         *left -= minutes;
         Ok(Vec::new())

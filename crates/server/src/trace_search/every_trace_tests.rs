@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use roentgen_filter::{any_expression, parse};
 use roentgen_model::{RequestStatistics, ServiceGraph, ServiceId, Timestamp, TraceId};
+use roentgen_ops::SystemClock;
 use roentgen_store::{GraphQuery, ReadBudget};
 use serde_json::{Value, json};
 
@@ -104,6 +105,7 @@ fn range() -> TimeRange {
 
 /// All that a search finds, page by page.
 fn found(store: &TestStore, expression: &Expression) -> Vec<TraceId> {
+    let (caller, _waiting) = Caller::new();
     let mut search = TraceSearch {
         range: range(),
         range_type: TimeRangeType::TraceId,
@@ -112,6 +114,8 @@ fn found(store: &TestStore, expression: &Expression) -> Vec<TraceId> {
         scan_limit: 1_000,
         expression,
         is_wanted: &|_| true,
+        clock: &SystemClock,
+        caller: &caller,
     };
     let mut found = Vec::new();
     loop {

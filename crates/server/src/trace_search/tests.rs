@@ -1,7 +1,10 @@
 //! Pages of traces that match, with only whole traces to tell.
 
+use std::time::SystemTime;
+
 use roentgen_filter::parse;
 use roentgen_model::Timestamp;
+use roentgen_ops::{ManualClock, SystemClock};
 use serde_json::json;
 
 use super::*;
@@ -9,7 +12,19 @@ use crate::test_store::{START, TestStore, document, trace_id};
 
 /// All numbers of the traces that match, page by page.
 fn pages(store: &TestStore, expression: &str, limit: usize) -> Vec<Vec<String>> {
+    pages_for(store, expression, limit, &Caller::new().0, Duration::ZERO)
+}
+
+/// The same for a caller, with a clock that goes on by so much for each summary looked at.
+fn pages_for(
+    store: &TestStore,
+    expression: &str,
+    limit: usize,
+    caller: &Caller,
+    each: Duration,
+) -> Vec<Vec<String>> {
     let expression = parse(expression).unwrap();
+    let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH);
     let time = |second: u32| Timestamp::from_micros(i64::from(second) * 1_000_000);
     let mut search = TraceSearch {
         range: TimeRange { start: time(START), end: time(START + 10) },
@@ -18,7 +33,12 @@ fn pages(store: &TestStore, expression: &str, limit: usize) -> Vec<Vec<String>> 
         limit,
         scan_limit: 1_000,
         expression: &expression,
-        is_wanted: &|_| true,
+        is_wanted: &|_| {
+            clock.advance(each);
+            true
+        },
+        clock: &clock,
+        caller,
     };
     let mut pages = Vec::new();
     loop {
@@ -69,11 +89,35 @@ fn every_match_is_on_one_page_and_nothing_else() {
 }
 
 #[test]
+fn a_page_ends_in_time_and_the_next_goes_on() {
+    let store = TestStore::new();
+    store.append_all((0..40).map(|number| document(number, json!({"annotations": {"n": number}}))));
+    let check = |expression: &str, each: Duration, wanted: &dyn Fn(u32) -> bool| {
+        let expect: Vec<String> =
+            (0..40).rev().filter(|n| wanted(*n)).map(|n| trace_id(n).to_string()).collect();
+        let (caller, waiting) = Caller::new();
+        let in_time = pages_for(&store, expression, 50, &caller, each);
+        assert_eq!(in_time.concat(), expect, "{expression}");
+        assert!(in_time.len() > 10, "{expression}: {}", in_time.len());
+        drop(waiting);
+        let alone = pages_for(&store, expression, 50, &caller, Duration::ZERO);
+        assert_eq!(alone.concat(), expect, "{expression}");
+        assert_eq!(alone.len(), 40, "{expression}");
+    };
+    for each in [LONGEST_SEARCH / 2, LONGEST_SEARCH, LONGEST_SEARCH * 3] {
+        check("", each, &|_| true);
+        check("service(\"shop\") { annotation.n >= 20 }", each, &|n| n >= 20);
+        check("rootcause.json = #[1]", each, &|_| false);
+    }
+}
+
+#[test]
 fn causes_come_along() {
     let store = TestStore::new();
     store.append_all([document(1, json!({"fault": true}))]);
     let expression = parse("fault").unwrap();
     let end = Timestamp::from_micros(i64::from(START + 10) * 1_000_000);
+    let (caller, _waiting) = Caller::new();
     let search = TraceSearch {
         range: TimeRange { start: Timestamp::from_micros(0), end },
         range_type: TimeRangeType::TraceId,
@@ -82,6 +126,8 @@ fn causes_come_along() {
         scan_limit: 10,
         expression: &expression,
         is_wanted: &|_| true,
+        clock: &SystemClock,
+        caller: &caller,
     };
     let page = search.find(&store).unwrap();
     let causes = &page.traces.first().unwrap().causes;

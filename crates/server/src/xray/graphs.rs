@@ -1,5 +1,6 @@
 //! GetServiceGraph and GetTraceGraph.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use roentgen_model::{LinkedEdges, ServiceGraph, TraceId};
@@ -7,7 +8,7 @@ use roentgen_protocol::{
     ApiError, Fingerprint, GetServiceGraphReply, GetServiceGraphRequest, GetTraceGraphReply,
     GetTraceGraphRequest, PageToken, Service, WireTime, linked_graph_services,
 };
-use roentgen_store::{GraphQuery, ReadBudget, TraceDocuments};
+use roentgen_store::{GraphQuery, TraceDocuments};
 
 use super::groups::group_failure;
 use super::summaries::{check_range, read_filter};
@@ -40,12 +41,13 @@ pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec
         .finish();
     let store = Arc::clone(&app.store);
     app.scans
-        .run(move || {
+        .run_for(move |caller| {
             let asked = GraphQuery { range, step: None, traces: None };
-            let graphs = filtered_graphs(&*store, &asked, &expression, &ReadBudget::default());
+            let reads = || caller.reads(NonZero::<usize>::MIN);
+            let graphs = filtered_graphs(&*store, &asked, &expression, &reads());
             let graphs = graphs.map_err(|error| store_failure(&error))?;
             // What is read for the graph may have links, and is read once more for them.
-            let linked = linked_edges(&*store, range, &expression, &ReadBudget::default());
+            let linked = linked_edges(&*store, range, &expression, &reads());
             let linked = linked.map_err(|error| store_failure(&error))?;
             let graph = graphs.into_iter().next().map(|timed| timed.graph).unwrap_or_default();
             let page = Page::cut(&graph, &linked, request.next_token.as_deref(), query)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use roentgen_filter::{Expression, parse};
 use roentgen_model::{Timestamp, TraceSummary};
+use roentgen_ops::Clock;
 use roentgen_protocol::{
     ApiError, Fingerprint, GetTraceSummariesReply, GetTraceSummariesRequest, PageToken,
     SamplingStrategy, TraceSummaryShape, WireTime,
@@ -17,6 +18,7 @@ use crate::groups::Groups;
 use crate::json;
 use crate::page;
 use crate::trace_search::{FoundPage, TraceSearch};
+use crate::work_pool::Caller;
 
 /// Most summaries in a page. The service's figure is not documented; 100 keep a page below 100 KB
 /// for usual traces.
@@ -56,7 +58,8 @@ enum Sample {
 pub(super) async fn get_trace_summaries(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let query = Query::check(read_request(body)?, &app.groups.get())?;
     let store = Arc::clone(&app.store);
-    app.scans.run(move || query.run(&*store, PAGE_BYTES)).await
+    let clock = Arc::clone(&app.clock);
+    app.scans.run_for(move |caller| query.run(&*store, PAGE_BYTES, &*clock, caller)).await
 }
 
 impl Query {
@@ -96,7 +99,13 @@ impl Query {
         Ok(Self { range, range_type, expression, sample, after, scanned_before, fingerprint })
     }
 
-    fn run(&self, store: &dyn TraceStore, most_bytes: usize) -> Result<Vec<u8>, ApiError> {
+    fn run(
+        &self,
+        store: &dyn TraceStore,
+        most_bytes: usize,
+        clock: &dyn Clock,
+        caller: &Caller,
+    ) -> Result<Vec<u8>, ApiError> {
         let most = match self.sample {
             Sample::PartialScan(most) => most.saturating_sub(self.scanned_before),
             Sample::All | Sample::FixedRate(_) => usize::MAX,
@@ -109,6 +118,8 @@ impl Query {
             scan_limit: PAGE_SCANNED.min(most),
             expression: &self.expression,
             is_wanted: &|summary| self.is_sampled(summary),
+            clock,
+            caller,
         };
         let page = match most {
             // The pages before this one, asked for with a greater value, have looked at all.
@@ -220,6 +231,7 @@ fn whole(number: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use roentgen_ops::SystemClock;
     use serde_json::{Value, json};
 
     use super::*;
@@ -228,6 +240,7 @@ mod tests {
     #[test]
     fn pages_that_end_by_their_bytes_have_no_gaps_and_no_doubles() {
         let store = TestStore::new();
+        let (caller, _waiting) = Caller::new();
         let annotations = json!({"annotations": {"long": "x".repeat(900)}});
         store.append_all((0..20).map(|number| document(number, annotations.clone())));
         let check = |most_bytes: usize, pages: usize| {
@@ -238,7 +251,7 @@ mod tests {
                 let query = serde_json::from_value(request.clone()).unwrap();
                 let reply = Query::check(query, &Groups::default())
                     .unwrap()
-                    .run(&store, most_bytes)
+                    .run(&store, most_bytes, &SystemClock, &caller)
                     .unwrap();
                 let reply: Value = serde_json::from_slice(&reply).unwrap();
                 let summaries = reply["TraceSummaries"].as_array().unwrap();

@@ -20,6 +20,7 @@ use crate::fault_forecast::{History, Period};
 use crate::filtered_graphs::filtered_graphs;
 use crate::groups::{GroupSelector, Groups};
 use crate::json;
+use crate::work_pool::Caller;
 
 /// Most points of a series: thirty days of minutes, of which the first and the last may be parts;
 /// that is as long as X-Ray keeps what it could tell of.
@@ -78,7 +79,7 @@ pub(super) async fn get_time_series_service_statistics(
     let series = Series::check(request, &app.groups.get(), app.now())?;
     let first = series.first_of_page(token.as_deref())?;
     let store = Arc::clone(&app.store);
-    app.scans.run(move || json::write(&series.page(&*store, first)?)).await
+    app.scans.run_for(move |caller| json::write(&series.page(&*store, first, caller)?)).await
 }
 
 impl Series {
@@ -152,13 +153,14 @@ impl Series {
         &self,
         store: &dyn TraceStore,
         first: i64,
+        caller: &Caller,
     ) -> Result<GetTimeSeriesServiceStatisticsReply, ApiError> {
-        let mut history = self.history(store, first)?;
+        let mut history = self.history(store, first, caller)?;
         let (mut points, mut entries, mut next) = (Vec::new(), 0, first);
         let is_group = self.expression != Expression::Everything;
         let most_minutes = if is_group { DAY_MINUTES } else { i64::MAX };
         let page_end = first.saturating_add(most_minutes).min(self.end_minute);
-        let (reads, mut at_a_time) = (ReadBudget::share_of(SHARES), POINTS_AT_A_TIME);
+        let (reads, mut at_a_time) = (caller.reads(SHARES), POINTS_AT_A_TIME);
         while next < page_end && points.len() < PAGE_POINTS && entries < PAGE_ENTRIES {
             let end = self.behind(at_a_time, next).min(page_end);
             let requests = match self.requests(store, next, end, &reads) {
@@ -209,11 +211,16 @@ impl Series {
 
     /// What happened before a minute, if a forecast is asked for: for a day, or for as long a time
     /// before that minute as may be read. A forecast from less is wider, or there is none.
-    fn history(&self, store: &dyn TraceStore, first: i64) -> Result<Option<History>, ApiError> {
+    fn history(
+        &self,
+        store: &dyn TraceStore,
+        first: i64,
+        caller: &Caller,
+    ) -> Result<Option<History>, ApiError> {
         if !self.has_forecast {
             return Ok(None);
         }
-        let (reads, mut at_a_time) = (ReadBudget::share_of(SHARES), POINTS_AT_A_TIME);
+        let (reads, mut at_a_time) = (caller.reads(SHARES), POINTS_AT_A_TIME);
         // The newest first.
         let (mut stretches, mut begin) = (Vec::new(), first);
         while begin > first - DAY_MINUTES {
@@ -306,13 +313,13 @@ impl Subject {
 /// What the caller is told when the store fails. A shorter range does not help where one point is too
 /// much: something else does.
 fn too_broad(error: &StoreError) -> ApiError {
-    let StoreError::FilterTooBroad { most_traces, most_mebibytes } = error else {
+    let StoreError::FilterTooBroad { most_traces, most_mebibytes, most_seconds } = error else {
         return store_failure(error);
     };
     ApiError::invalid(format!(
         "Each point of the group would need more than {most_traces} traces or {most_mebibytes} MiB \
-         of their documents to be read whole; ask for a Period of 60, or add conditions to the \
-         FilterExpression"
+         of their documents to be read whole, or more than {most_seconds} seconds; ask for a Period \
+         of 60, or add conditions to the FilterExpression"
     ))
 }
 

@@ -16,6 +16,7 @@ use super::page::{look_at, show_large};
 use super::view::{View, ViewedTrace};
 use super::{read_whole, whereabouts_of};
 use crate::locking::lock;
+use crate::read_budget::Amount;
 use crate::replacing::Trouble;
 use crate::settled::{FilteredGraphs, FilteredRows, OpenTrace, Steps, map_in_parallel};
 use crate::state::State;
@@ -41,7 +42,7 @@ pub(super) fn service_graphs(
     }
     let open = view.traces.iter().filter(|trace| trace.has_settled());
     let hidden: HashSet<TraceId> = open.map(|trace| trace.id).collect();
-    let (conditions, most_undecided) = (filter.conditions, filter.reads.traces());
+    let (conditions, most_undecided) = (filter.conditions, filter.reads.left().traces);
     let rows = FilteredRows { conditions, hidden: &hidden, most_undecided };
     let settled = view.live.filtered_graphs(&rows, steps, &state.scan_threads)?;
     let FilteredGraphs { graphs: settled, undecided } = settled;
@@ -137,13 +138,23 @@ pub(crate) fn read_undecided(
     found: impl Fn(&TraceGraph) + Sync,
 ) -> Result<(), Trouble> {
     let exceeded = || Trouble::Failed(reads.exceeded());
-    if undecided.len() > reads.traces() {
+    let left = reads.left();
+    if undecided.len() > left.traces {
         return Err(exceeded());
     }
+    let begin = state.clock.instant();
+    let caller = reads.caller();
+    let is_over = || {
+        let is_alone = caller.is_some_and(|caller| caller.strong_count() == 0);
+        is_alone || state.clock.instant() - begin >= left.time
+    };
     // The bytes of a trace are taken before they are read, from what the threads share.
-    let bytes_left = AtomicUsize::new(reads.bytes());
+    let bytes_left = AtomicUsize::new(left.bytes);
     for ids in undecided.chunks(AT_ONCE) {
         let read = map_in_parallel(&state.scan_threads, ids, |id| {
+            if is_over() {
+                return Ok(false);
+            }
             let whereabouts = whereabouts_of(state, *id)?;
             // What is hidden of a trace is not read.
             let bytes = whereabouts.size().1.min(state.options.trace_bytes);
@@ -166,6 +177,10 @@ pub(crate) fn read_undecided(
             }
         }
     }
-    reads.take(undecided.len(), reads.bytes() - bytes_left.into_inner());
+    reads.take(Amount {
+        traces: undecided.len(),
+        bytes: left.bytes - bytes_left.into_inner(),
+        time: state.clock.instant() - begin,
+    });
     Ok(())
 }

@@ -112,7 +112,7 @@ pub(crate) fn linked_edges(
     let mut drawing = Drawing::new(state, most);
     let (OpenLinks { links, hidden }, live) = open_links(state, steps)?;
     let (conditions, most_undecided) =
-        filter.map_or((&[][..], 0), |filter| (filter.conditions, filter.reads.traces()));
+        filter.map_or((&[][..], 0), |filter| (filter.conditions, filter.reads.left().traces));
     let mut found = match filter {
         None => {
             let links = links.into_iter().map(|(_, link)| link).collect();

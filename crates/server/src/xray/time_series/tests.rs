@@ -27,7 +27,7 @@ fn points(store: &TestStore, request: &Value, groups: &Groups) -> (Vec<Value>, u
     let (mut points, mut token) = (Vec::new(), None::<String>);
     for pages in 1.. {
         let first = series.first_of_page(token.as_deref()).unwrap();
-        let page = series.page(store, first).unwrap();
+        let page = series.page(store, first, &Caller::new().0).unwrap();
         let json = serde_json::to_value(&page).unwrap();
         assert_eq!(json["ContainsOldGroupVersions"], false);
         points.extend(json["TimeSeriesServiceStatistics"].as_array().unwrap().clone());
@@ -310,7 +310,7 @@ fn where_much_must_be_read_whole_points_are_asked_for_one_by_one() {
     let check = |period: i64, minutes: i64, expect: &[(i64, i64)], points: usize| {
         let store = BroadStore::new(minutes);
         let series = series_of_group(&json!({"Period": period}));
-        let page = series.page(&store, MINUTE).unwrap();
+        let page = series.page(&store, MINUTE, &Caller::new().0).unwrap();
         let asked: Vec<_> = store.asked().into_iter().map(|(m, n)| (m - MINUTE, n)).collect();
         assert_eq!(asked.get(..expect.len()), Some(expect), "{period} {minutes}");
         assert_eq!(page.time_series_service_statistics.len(), points, "{period} {minutes}");
@@ -331,7 +331,7 @@ fn where_much_must_be_read_whole_points_are_asked_for_one_by_one() {
 fn a_page_of_a_group_is_a_day_at_most() {
     let (store, end) = (BroadStore::new(3000), seconds(MINUTE + 3000));
     let series = series_of_group(&json!({"Period": 300, "EndTime": end}));
-    let page = series.page(&store, MINUTE).unwrap();
+    let page = series.page(&store, MINUTE, &Caller::new().0).unwrap();
     assert_eq!(page.time_series_service_statistics.len(), 24 * 12);
     let next = series.first_of_page(page.next_token.as_deref()).unwrap();
     assert_eq!(next, MINUTE + 24 * 60);
@@ -341,7 +341,7 @@ fn a_page_of_a_group_is_a_day_at_most() {
 fn who_asks_for_too_much_learns_what_to_do() {
     let check = |members: Value, minutes: i64, expect: &str, queries: usize| {
         let store = BroadStore::new(minutes);
-        let error = series_of_group(&members).page(&store, MINUTE).unwrap_err();
+        let error = series_of_group(&members).page(&store, MINUTE, &Caller::new().0).unwrap_err();
         assert_eq!(error.kind, roentgen_protocol::ErrorKind::InvalidRequest);
         assert!(error.message.contains("7 traces or 9 MiB"), "{}", error.message);
         assert!(error.message.contains(expect), "{}", error.message);
@@ -358,7 +358,7 @@ fn a_forecast_looks_back_as_far_as_may_be_read() {
             "Period": period,
             "EntitySelectorExpression": "id(name: \"shop\")", "ForecastStatistics": true,
         }));
-        assert!(series.history(&store, MINUTE).unwrap().is_some());
+        assert!(series.history(&store, MINUTE, &Caller::new().0).unwrap().is_some());
         let asked: Vec<_> = store.asked().into_iter().map(|(m, n)| (m - MINUTE, n)).collect();
         assert_eq!(asked, expect, "{period} {minutes}");
     };

@@ -10,6 +10,7 @@ use crate::ReadBudget;
 use crate::open::Past;
 use crate::query::filtered_graph::read_undecided;
 use crate::query::links::{MostRead, linked_edges};
+use crate::read_budget::Amount;
 use crate::replacing::{self, Trouble};
 use crate::settled::{SettledError, Steps};
 
@@ -70,19 +71,20 @@ fn traces_are_read_as_long_as_their_bytes_fit() {
             true
         };
         let state = &fixture.store.state;
-        let reads = ReadBudget::of(40, most_bytes);
+        let time = Duration::from_secs(1);
+        let reads = ReadBudget::of(Amount { traces: 40, bytes: most_bytes, time });
         let sum = Mutex::new(Rollups::default());
         match read_undecided(state, &matches, &ids, &reads, |graph| sum.lock().unwrap().add(graph))
         {
             Ok(()) => {
-                assert_eq!((reads.traces(), reads.bytes()), (0, most_bytes - 40 * of_one));
+                assert_eq!(left(&reads), (0, most_bytes - 40 * of_one));
                 let graphs: Vec<_> =
                     sum.lock().unwrap().minutes().map(|(_, graph)| graph).collect();
                 let seen = graphs.iter().flat_map(|graph| graph.nodes.values());
                 assert_eq!(seen.map(|node| node.seen_real).sum::<i64>(), 40);
             }
             Err(Trouble::Failed(StoreError::FilterTooBroad { .. })) => {
-                assert_eq!((reads.traces(), reads.bytes()), (40, most_bytes));
+                assert_eq!(left(&reads), (40, most_bytes));
             }
             Err(trouble) => panic!("{trouble:?}"),
         }
@@ -100,13 +102,56 @@ fn traces_are_read_as_long_as_their_bytes_fit() {
     let reads = ReadBudget::default();
     let all = |_: &Trace<'_>| true;
     let error = read_undecided(&fixture.store.state, &all, &many, &reads, |_| {}).unwrap_err();
-    let StoreError::FilterTooBroad { most_traces, most_mebibytes } = (match error {
+    let StoreError::FilterTooBroad { most_traces, most_mebibytes, most_seconds } = (match error {
         Trouble::Failed(error) => error,
         trouble => panic!("{trouble:?}"),
     }) else {
         panic!("another error")
     };
-    assert_eq!((most_traces, most_mebibytes), (20_000, 256));
+    assert_eq!((most_traces, most_mebibytes, most_seconds), (20_000, 256, 15));
+}
+
+#[test]
+fn traces_are_read_as_long_as_there_is_time_and_somebody_to_read_for() {
+    let fixture = Fixture::new(|_| {});
+    (1..=40).for_each(|trace| fixture.append(trace).unwrap());
+    let ids: Vec<TraceId> = (1..=40).map(id).collect();
+    let (state, second) = (&fixture.store.state, Duration::from_secs(1));
+    // Each trace takes a second.
+    let most = Amount { traces: 200, bytes: 1 << 20, time: 100 * second };
+    let reads = ReadBudget::of(most);
+    let read = AtomicUsize::new(0);
+    let matches = |_: &roentgen_model::Trace<'_>| {
+        fixture.clock.advance(second);
+        read.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    let is_too_broad = || match read_undecided(state, &matches, &ids, &reads, |_| {}) {
+        Ok(_) => false,
+        Err(Trouble::Failed(StoreError::FilterTooBroad { most_seconds: 100, .. })) => true,
+        Err(trouble) => panic!("{trouble:?}"),
+    };
+    assert_eq!((is_too_broad(), is_too_broad()), (false, false));
+    assert_eq!(reads.left().time, 20 * second);
+    assert!(is_too_broad());
+    // What two threads are at when the time ends, they still read.
+    let count = read.swap(0, Ordering::Relaxed);
+    assert!((100..=101).contains(&count), "{count}");
+    // What fails takes nothing.
+    assert_eq!((reads.left().time, reads.left().traces), (20 * second, 120));
+    let caller = Arc::new(());
+    let reads = ReadBudget::of(most).while_there_is(Arc::downgrade(&caller));
+    assert!(read_undecided(state, &matches, &ids, &reads, |_| {}).is_ok());
+    drop(caller);
+    read.store(0, Ordering::Relaxed);
+    assert!(read_undecided(state, &matches, &ids, &reads, |_| {}).is_err());
+    assert_eq!(read.into_inner(), 0);
+}
+
+/// Traces and bytes that may still be read.
+fn left(reads: &ReadBudget) -> (usize, usize) {
+    let left = reads.left();
+    (left.traces, left.bytes)
 }
 
 #[test]
