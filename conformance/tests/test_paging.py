@@ -151,3 +151,35 @@ def test_a_list_goes_on_after_a_restart(many: tuple[Roentgen, set[str], float]) 
                 server.kill()
             server.start_again()
     check(seen, known, set())
+
+
+def test_a_graph_that_grows_between_its_pages(roentgen: Roentgen) -> None:
+    """Each service has its client besides, so there are twice as many nodes."""
+    xray = roentgen.xray()
+    now = time.time()
+    asked = {"StartTime": now - 120, "EndTime": now + 60}
+
+    def store(*names: str) -> set[str]:
+        documents = [segment(name, end_time=now) for name in names]
+        for first in range(0, len(documents), 50):
+            assert put(xray, *documents[first : first + 50]) == []
+        return set(names)
+
+    before = store(*(f"service-{number:04}" for number in range(0, 1_200, 2)))
+    pages = [xray.get_service_graph(**asked)]
+    while token := pages[-1].get("NextToken"):
+        store(*(f"service-{number:04}" for number in range(len(pages), 100, 2)))
+        pages.append(xray.get_service_graph(**asked, NextToken=token))
+    assert len(pages) == 2
+    services = [service for page in pages for service in page["Services"]]
+    nodes = [(service["Name"], service.get("Type")) for service in services]
+    assert len(set(nodes)) == len(nodes), "a node comes once"
+    names = {service["ReferenceId"]: service["Name"] for service in services}
+    assert len(names) == len(services), "a ReferenceId is used once"
+    apps = {name for name, node_type in nodes if node_type != "client"}
+    assert before <= apps
+    clients = [service for service in services if service.get("Type") == "client"]
+    assert before <= {service["Name"] for service in clients}
+    for client in clients:
+        [edge] = client["Edges"]
+        assert client["Name"] not in before or names[edge["ReferenceId"]] == client["Name"]

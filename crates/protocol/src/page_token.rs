@@ -34,13 +34,13 @@ pub enum PageToken {
         /// Traces looked at up to here, on all pages.
         scanned: u64,
     },
-    /// In a service graph: at the node with this ReferenceId.
-    AtService {
-        /// The first ReferenceId of the page.
+    /// In a service graph, by ReferenceId: behind this one.
+    AfterService {
+        /// The largest ReferenceId of the page.
         reference_id: u32,
-        /// Fingerprint of all nodes of the graph: ReferenceIds of two pages belong together only
-        /// while it stays.
-        nodes: u64,
+        /// Fingerprint of the nodes that do not have the ReferenceId of their identity: those of two
+        /// pages belong together only while it stays.
+        given_way: u64,
     },
     /// In the documents of retrieved traces: at this document of this trace.
     AtDocument {
@@ -83,9 +83,9 @@ impl PageToken {
                 bytes.extend(id.to_bytes());
                 bytes.extend(scanned.to_be_bytes());
             }
-            PageToken::AtService { reference_id, nodes } => {
+            PageToken::AfterService { reference_id, given_way } => {
                 bytes.extend(reference_id.to_be_bytes());
-                bytes.extend(nodes.to_be_bytes());
+                bytes.extend(given_way.to_be_bytes());
             }
             PageToken::AtDocument { trace, document, nodes } => {
                 bytes.extend(trace.to_be_bytes());
@@ -129,9 +129,9 @@ impl PageToken {
                 id: TraceId::from_bytes(take(&mut rest)?),
                 scanned: u64::from_be_bytes(take(&mut rest)?),
             },
-            b's' => PageToken::AtService {
+            b'g' => PageToken::AfterService {
                 reference_id: u32::from_be_bytes(take(&mut rest)?),
-                nodes: u64::from_be_bytes(take(&mut rest)?),
+                given_way: u64::from_be_bytes(take(&mut rest)?),
             },
             b'd' => PageToken::AtDocument {
                 trace: u32::from_be_bytes(take(&mut rest)?),
@@ -154,7 +154,7 @@ impl PageToken {
         match self {
             PageToken::AfterTrace { .. } => b't',
             PageToken::AfterScan { .. } => b'n',
-            PageToken::AtService { .. } => b's',
+            PageToken::AfterService { .. } => b'g',
             PageToken::AtDocument { .. } => b'd',
             PageToken::AtTime(_) => b'p',
         }
@@ -233,12 +233,12 @@ mod tests {
 
     #[test]
     fn tokens_come_back_as_they_were() {
-        let at_service = PageToken::AtService { reference_id: 1000, nodes: u64::MAX };
+        let after_service = PageToken::AfterService { reference_id: 1000, given_way: u64::MAX };
         let at_document = PageToken::AtDocument { trace: 99, document: 100, nodes: u32::MAX };
         let id = "1-581cf771-a006649127e371903a2de979".parse().unwrap();
         let after_scan = PageToken::AfterScan { time: Timestamp::MAX, id, scanned: u64::MAX };
         let at_time = PageToken::AtTime(Timestamp::MAX);
-        for token in [after_trace(), after_scan, at_service, at_document, at_time] {
+        for token in [after_trace(), after_scan, after_service, at_document, at_time] {
             let text = token.encode(77);
             assert!(text.len() <= MAX_TOKEN_CHARACTERS, "{text}");
             assert_eq!(PageToken::read(Some(&text), 77), Ok(Some(token)));

@@ -1,6 +1,6 @@
 //! The service graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use roentgen_model::{
     EdgeStatistics, Histogram, LinkStatistics, LinkedEdges, NodeStatistics, RequestStatistics,
@@ -8,7 +8,7 @@ use roentgen_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::WireTime;
+use crate::{Fingerprint, WireTime};
 
 /// Request of GetServiceGraph.
 #[derive(Debug, Default, Deserialize)]
@@ -71,8 +71,9 @@ pub struct GetTraceGraphReply<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Service<'a> {
-    /// Number of the node in this graph, from 0; edges point to it.
-    pub reference_id: usize,
+    /// Number of the node, of 31 bits; edges point to it. It comes from the node's identity, so that
+    /// it is the same on all pages, and in all graphs but where two nodes of one have the same hash.
+    pub reference_id: u32,
     /// The canonical name.
     pub name: &'a str,
     /// All names, the canonical one first.
@@ -116,7 +117,7 @@ pub struct NodeFigures {
 #[serde(rename_all = "PascalCase")]
 pub struct Edge {
     /// The called node.
-    pub reference_id: usize,
+    pub reference_id: u32,
     /// Start of the first call, whole seconds.
     pub start_time: WireTime,
     /// End of the last call, whole seconds.
@@ -186,12 +187,19 @@ pub struct HistogramEntry {
     pub count: i32,
 }
 
+impl Service<'_> {
+    /// Whether its number is not the one of its identity, since another node of the graph has that.
+    pub fn has_given_way(&self) -> bool {
+        self.reference_id != hash_of(self.name, self.kind, self.account_id)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(truth: &bool) -> bool {
     !truth
 }
 
-/// The nodes of a graph with their edges, numbered from 0 in the order of their identities.
+/// The nodes of a graph with their edges, in the order of their identities.
 ///
 /// A caller or callee whose own requests lie outside the graph's range is known by the edge
 /// alone; it becomes a node without requests, so that every `ReferenceId` leads somewhere.
@@ -223,13 +231,38 @@ fn services_of<'a>(
         nodes.entry(from).or_default().widen(&link.receipts).links.push((to, link));
         nodes.entry(to).or_default().widen(&link.receipts);
     }
-    let numbers: BTreeMap<&ServiceId, usize> =
-        nodes.keys().enumerate().map(|(number, id)| (*id, number)).collect();
-    nodes
-        .into_iter()
-        .enumerate()
-        .map(|(number, (id, seen))| seen.into_service(number, id, &numbers))
-        .collect()
+    let numbers = numbers(nodes.keys().copied());
+    let services = nodes.into_iter();
+    services.filter_map(|(id, seen)| seen.into_service(id, &numbers)).collect()
+}
+
+/// A number for each node. One whose hash an earlier one has takes the next that is free; among ten
+/// thousand nodes there is such a one in two of a hundred graphs.
+fn numbers<'a>(nodes: impl Iterator<Item = &'a ServiceId>) -> HashMap<&'a ServiceId, u32> {
+    let mut taken = HashSet::new();
+    let number = |id: &'a ServiceId| {
+        let mut number = hash_of(&id.name, id.kind.as_deref(), id.account_id.as_deref());
+        while !taken.insert(number) {
+            number = number.wrapping_add(1) & MOST_REFERENCE_ID;
+        }
+        (id, number)
+    };
+    nodes.map(number).collect()
+}
+
+/// The largest number that the API has for a node.
+const MOST_REFERENCE_ID: u32 = i32::MAX.cast_unsigned();
+
+/// The number that a node has unless another has it already. It is the same in every process and
+/// version, because pages are.
+fn hash_of(name: &str, kind: Option<&str>, account_id: Option<&str>) -> u32 {
+    let hash = Fingerprint::of("node")
+        .with_text(name)
+        .with_text(kind.unwrap_or_default())
+        .with_text(account_id.unwrap_or_default())
+        .finish();
+    let [a, b, c, d, ..] = hash.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d]) & MOST_REFERENCE_ID
 }
 
 /// What a graph says about one node.
@@ -252,10 +285,9 @@ impl<'a> Seen<'a> {
 
     fn into_service(
         self,
-        reference_id: usize,
         id: &'a ServiceId,
-        numbers: &BTreeMap<&ServiceId, usize>,
-    ) -> Service<'a> {
+        numbers: &HashMap<&ServiceId, u32>,
+    ) -> Option<Service<'a>> {
         let none = NodeStatistics::default();
         let statistics = self.statistics.unwrap_or(&none);
         let span = self.statistics.map(|seen| (seen.start, seen.end)).or(self.edges_span);
@@ -267,8 +299,8 @@ impl<'a> Seen<'a> {
         let calls = calls.filter_map(|(to, edge)| Some(edge_shape(number(to)?, edge)));
         let links = self.links.into_iter();
         let links = links.filter_map(|(to, link)| Some(link_shape(number(to)?, link)));
-        Service {
-            reference_id,
+        Some(Service {
+            reference_id: number(id)?,
             name: &id.name,
             names: [&id.name],
             root: statistics.seen_root > 0,
@@ -283,11 +315,11 @@ impl<'a> Seen<'a> {
                 duration_histogram: histogram(&statistics.requests.response_times),
                 response_time_histogram: histogram(&statistics.requests.response_times),
             }),
-        }
+        })
     }
 }
 
-fn edge_shape(reference_id: usize, edge: &EdgeStatistics) -> Edge {
+fn edge_shape(reference_id: u32, edge: &EdgeStatistics) -> Edge {
     Edge {
         reference_id,
         start_time: whole_second_before(edge.start),
@@ -301,7 +333,7 @@ fn edge_shape(reference_id: usize, edge: &EdgeStatistics) -> Edge {
 }
 
 /// Nobody waits for an answer at a linked edge: in the place of response times are event ages.
-fn link_shape(reference_id: usize, link: &LinkStatistics) -> Edge {
+fn link_shape(reference_id: u32, link: &LinkStatistics) -> Edge {
     Edge {
         response_time_histogram: Vec::new(),
         edge_type: Some(Edge::LINK),
@@ -377,13 +409,40 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_those_of_identities_and_differ() {
+        let id = |name: String| ServiceId::new(&name, None, None);
+        let mut by_hash = HashMap::new();
+        // Among so many there are some of the same hash.
+        let nodes: Vec<ServiceId> = (0..200_000).map(|n| id(format!("node-{n:06}"))).collect();
+        let mut pairs = Vec::new();
+        for node in &nodes {
+            if let Some(other) = by_hash.insert(hash_of(&node.name, None, None), node) {
+                pairs.push((other, node));
+            }
+        }
+        assert!(!pairs.is_empty());
+        for (first, second) in pairs {
+            let both = numbers([first, second].into_iter());
+            assert_eq!(both[first], numbers([first].into_iter())[first]);
+            assert_eq!(both[second], (both[first] + 1) & MOST_REFERENCE_ID);
+            assert_eq!(numbers([second].into_iter())[second], both[first]);
+        }
+        let all = numbers(nodes.iter());
+        let different: HashSet<u32> = all.values().copied().collect();
+        assert_eq!(different.len(), nodes.len());
+        assert!(different.iter().all(|number| *number <= MOST_REFERENCE_ID));
+        let kinds = [None, Some("a"), Some("b")].map(|kind| hash_of("x", kind, None));
+        assert_eq!(kinds.iter().collect::<HashSet<_>>().len(), 3);
+    }
+
+    #[test]
     fn client_service_and_table() {
         let graph = graph();
         let json = serde_json::to_string_pretty(&graph_services(&graph)).unwrap();
         expect![[r#"
             [
               {
-                "ReferenceId": 0,
+                "ReferenceId": 1253373822,
                 "Name": "carts",
                 "Names": [
                   "carts"
@@ -421,7 +480,7 @@ mod tests {
                 ]
               },
               {
-                "ReferenceId": 1,
+                "ReferenceId": 834461328,
                 "Name": "shop",
                 "Names": [
                   "shop"
@@ -433,7 +492,7 @@ mod tests {
                 "EndTime": 1478293362.0,
                 "Edges": [
                   {
-                    "ReferenceId": 0,
+                    "ReferenceId": 1253373822,
                     "StartTime": 1478293361.0,
                     "EndTime": 1478293362.0,
                     "SummaryStatistics": {
@@ -487,7 +546,7 @@ mod tests {
                 ]
               },
               {
-                "ReferenceId": 2,
+                "ReferenceId": 555624257,
                 "Name": "shop",
                 "Names": [
                   "shop"
@@ -498,7 +557,7 @@ mod tests {
                 "EndTime": 1478293362.0,
                 "Edges": [
                   {
-                    "ReferenceId": 1,
+                    "ReferenceId": 834461328,
                     "StartTime": 1478293361.0,
                     "EndTime": 1478293362.0,
                     "SummaryStatistics": {

@@ -114,8 +114,9 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Cuts the page that a token asks for out of a graph and the edges between its traces. Nodes are numbered anew for every page, so the pages
-    /// of a graph fit together only while its nodes stay the same; the token knows.
+    /// Cuts the page that a token asks for out of a graph and the edges between its traces. Pages go
+    /// by ReferenceId, so nodes that appear or go between two of them double nothing; within a page
+    /// nodes are in the order of their identities.
     pub(super) fn cut(
         graph: &'a ServiceGraph,
         linked: &'a LinkedEdges,
@@ -123,46 +124,52 @@ impl<'a> Page<'a> {
         query: u64,
     ) -> Result<Self, ApiError> {
         let mut services = linked_graph_services(graph, linked);
-        let nodes = fingerprint(&services);
-        let first = match PageToken::read(token, query) {
-            Ok(None) => 0,
-            Ok(Some(PageToken::AtService { reference_id, nodes: then })) if then == nodes => {
-                reference_id
+        let given_way = fingerprint_of_given_way(&services);
+        match PageToken::read(token, query) {
+            Ok(None) => {}
+            Ok(Some(PageToken::AfterService { reference_id, given_way: then }))
+                if then == given_way =>
+            {
+                services.retain(|service| service.reference_id > reference_id);
             }
-            Ok(Some(PageToken::AtService { .. })) => {
-                let message = "The graph has got other nodes since its first page; ask for it \
-                               again without NextToken";
+            Ok(Some(PageToken::AfterService { .. })) => {
+                let message = "The numbers of the graph's nodes have changed since its first \
+                               page; ask for it again without NextToken";
                 return Err(ApiError::invalid(message));
             }
             Ok(Some(_)) => return Err(ApiError::invalid("NextToken is not of this operation")),
             Err(fault) => return Err(ApiError::invalid(fault.to_string())),
-        };
-        let count = services.len();
-        let start = usize::try_from(first).unwrap_or(count).min(count);
-        let end = (start + PAGE_SERVICES).min(count);
-        services.truncate(end);
-        let next_token = (end < count).then(|| {
-            let reference_id = u32::try_from(end).unwrap_or(u32::MAX);
-            PageToken::AtService { reference_id, nodes }.encode(query)
-        });
-        Ok(Self { services: services.split_off(start), next_token })
+        }
+        let mut numbers: Vec<u32> = services.iter().map(|service| service.reference_id).collect();
+        numbers.sort_unstable();
+        let is_last = numbers.len() <= PAGE_SERVICES;
+        numbers.truncate(PAGE_SERVICES);
+        let last = numbers.last().copied().unwrap_or_default();
+        services.retain(|service| service.reference_id <= last);
+        let token = || PageToken::AfterService { reference_id: last, given_way }.encode(query);
+        Ok(Self { services, next_token: (!is_last).then(token) })
     }
 }
 
-fn fingerprint(services: &[Service<'_>]) -> u64 {
-    services
-        .iter()
+/// Of the nodes that have not the number of their identity, and so may come by another when nodes
+/// appear or go. There hardly ever is one.
+fn fingerprint_of_given_way(services: &[Service<'_>]) -> u64 {
+    let given_way = services.iter().filter(|service| service.has_given_way());
+    given_way
         .fold(Fingerprint::of("nodes"), |nodes, service| {
             nodes
                 .with_text(service.name)
                 .with_text(service.kind.unwrap_or_default())
                 .with_text(service.account_id.unwrap_or_default())
+                .with_number(u64::from(service.reference_id))
         })
         .finish()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use roentgen_model::{
         EdgeObservation, Flags, NodeObservation, ServiceId, Timestamp, TraceGraph,
     };
@@ -199,21 +206,63 @@ mod tests {
         graph
     }
 
+    /// The names and numbers on all pages; what the graph is changes from page to page.
+    fn paged(graphs: &[&ServiceGraph]) -> Vec<(String, u32)> {
+        let none = LinkedEdges::default();
+        let (mut seen, mut token) = (Vec::new(), None::<String>);
+        for (number, graph) in graphs.iter().enumerate() {
+            let page = Page::cut(graph, &none, token.as_deref(), 7).unwrap();
+            let nodes = page.services.iter();
+            assert!(nodes.clone().is_sorted_by_key(|service| service.name), "{number}");
+            seen.extend(nodes.map(|service| (service.name.to_owned(), service.reference_id)));
+            token = page.next_token;
+            assert_eq!(token.is_none(), number + 1 == graphs.len(), "{number}");
+        }
+        seen
+    }
+
+    fn names(nodes: usize) -> BTreeSet<String> {
+        (0..nodes).map(|number| format!("node-{number:05}")).collect()
+    }
+
     #[test]
     fn large_graphs_come_in_pages_whose_numbers_fit_together() {
-        let (graph, linked) = (graph(2 * PAGE_SERVICES + 1), LinkedEdges::default());
-        let mut numbers = Vec::new();
-        let mut token: Option<String> = None;
-        for expect in [PAGE_SERVICES, PAGE_SERVICES, 1] {
-            let page = Page::cut(&graph, &linked, token.as_deref(), 7).unwrap();
-            assert_eq!(page.services.len(), expect);
-            numbers.extend(page.services.iter().map(|service| service.reference_id));
-            token = page.next_token;
-        }
-        assert_eq!(token, None);
-        assert_eq!(numbers, (0..=2 * PAGE_SERVICES).collect::<Vec<_>>());
-        let first = Page::cut(&graph, &linked, None, 7).unwrap();
-        assert_eq!(first.services[0].edges[0].reference_id, 2 * PAGE_SERVICES);
+        let graph = graph(2 * PAGE_SERVICES + 1);
+        let seen = paged(&[&graph; 3]);
+        assert_eq!(seen.len(), 2 * PAGE_SERVICES + 1);
+        let numbers: BTreeMap<&str, u32> =
+            seen.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+        assert_eq!(
+            numbers.keys().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),
+            names(seen.len())
+        );
+        assert_eq!(numbers.values().collect::<BTreeSet<_>>().len(), seen.len());
+        let none = LinkedEdges::default();
+        let services = linked_graph_services(&graph, &none);
+        let edges = services.iter().flat_map(|service| &service.edges);
+        let leads_to: Vec<u32> = edges.map(|edge| edge.reference_id).collect();
+        assert_eq!(leads_to, [numbers["node-02000"]]);
+    }
+
+    #[test]
+    fn nodes_that_appear_or_go_between_pages_double_nothing() {
+        let (small, large) = (graph(PAGE_SERVICES + 500), graph(PAGE_SERVICES + 900));
+        let check = |graphs: &[&ServiceGraph]| {
+            let seen = paged(graphs);
+            let told: BTreeSet<String> = seen.iter().map(|(name, _)| name.clone()).collect();
+            assert_eq!(told.len(), seen.len());
+            // All that were there all the time.
+            assert!(told.is_superset(&names(PAGE_SERVICES + 500)));
+            let none = LinkedEdges::default();
+            let all = linked_graph_services(&large, &none);
+            for (name, number) in seen {
+                let now = all.iter().find(|service| service.name == name);
+                assert_eq!(now.unwrap().reference_id, number, "{name}");
+            }
+        };
+        check(&[&small, &large]);
+        check(&[&large, &small]);
+        check(&[&large, &large]);
     }
 
     #[test]
@@ -232,7 +281,11 @@ mod tests {
             let error = Page::cut(graph, &none, Some(&token), query).err().unwrap();
             assert!(error.message.contains(expect), "{}", error.message);
         };
-        check(&graph(PAGE_SERVICES + 2), 7, "other nodes");
         check(&graph(PAGE_SERVICES + 1), 8, "other parameters");
+        let nodes = [0, 1]
+            .map(|given_way| PageToken::AfterService { reference_id: 5, given_way }.encode(7));
+        let graph = graph(3);
+        let refused = nodes.iter().find_map(|token| Page::cut(&graph, &none, Some(token), 7).err());
+        assert!(refused.unwrap().message.contains("without NextToken"));
     }
 }

@@ -267,7 +267,7 @@ fn tokens_of_another_series_are_refused() {
     check(json!({"EndTime": 601}), &token, "other parameters");
     check(json!({"EntitySelectorExpression": "service(\"a\")"}), &token, "other parameters");
     check(json!({}), "forged", "not valid");
-    let other = PageToken::AtService { reference_id: 1, nodes: 1 };
+    let other = PageToken::AfterService { reference_id: 1, given_way: 1 };
     check(json!({}), &other.encode(series(json!({})).fingerprint), "not of this operation");
     // One that goes before the range begins with it, one that goes behind it has nothing.
     let early = series(json!({"StartTime": 300}));

@@ -162,5 +162,5 @@ fn a_place_in_a_trace_that_has_shrunk_is_refused() {
     let with_one_gone = [found(&store, 9, 1), found(&store, 1, 1)];
     let gone = Page::read(&store, &with_one_gone, at(4), Format::OTel);
     assert!(gone.unwrap_err().message.contains("Retention"));
-    assert!(read(Some(PageToken::AtService { reference_id: 0, nodes: 0 })).is_err());
+    assert!(read(Some(PageToken::AfterService { reference_id: 0, given_way: 0 })).is_err());
 }
