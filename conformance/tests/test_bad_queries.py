@@ -103,6 +103,17 @@ MEMBERS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an expression that is a list": ("/TraceSummaries", {"FilterExpression": ["fault"]}, SERIALIZATION),
     "sampling that is a text": ("/TraceSummaries", {"Sampling": "true"}, SERIALIZATION),
     "a strategy that is a text": ("/TraceSummaries", {"SamplingStrategy": "FixedRate"}, SERIALIZATION),
+    "a strategy that is a list": (
+        "/TraceSummaries",
+        {"SamplingStrategy": ["FixedRate", 0.5]},
+        SERIALIZATION,
+    ),
+    "insights that are a list": (
+        "/CreateGroup",
+        {"GroupName": "listed", "InsightsConfiguration": [True, False]},
+        SERIALIZATION,
+    ),
+    "tags that are lists": ("/CreateGroup", {"GroupName": "listed", "Tags": [["k", "v"]]}, SERIALIZATION),
     "an unknown strategy": (
         "/TraceSummaries",
         {"Sampling": True, "SamplingStrategy": {"Name": "Half"}},
