@@ -4,13 +4,6 @@
 /// IPv6), so that none is ever cut off.
 pub(crate) const SLOT_BYTES: usize = 64 * 1024;
 
-/// From the beginning of one slot to that of the next. With 64 KiB the beginnings of all slots, and
-/// of most datagrams that is all there is, would fall into the same few sets of the processor's
-/// caches, and push each other out before they are read. So each begins a page and a quarter
-/// further on: the quarter spreads them over the first cache as well, and few datagrams of 1 KB reach
-/// into a second page.
-const STRIDE_BYTES: usize = SLOT_BYTES + 5 * 1_024;
-
 /// How much of the memory may stay in use for good: what usual datagrams touch, a page or two of
 /// each slot, and then some.
 const USUAL_BYTES: usize = 512 << 10;
@@ -34,15 +27,15 @@ impl Slots {
     /// So many untouched slots.
     pub(crate) fn new(count: usize) -> Self {
         // The zeroes come from the operating system; nothing is written here.
-        Self { memory: vec![0; count * STRIDE_BYTES], touched: vec![0; count], small_fills: 0 }
+        Self { memory: vec![0; count * SLOT_BYTES], touched: vec![0; count], small_fills: 0 }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.memory.chunks_exact(STRIDE_BYTES).filter_map(|slot| slot.get(..SLOT_BYTES))
+        self.memory.chunks_exact(SLOT_BYTES)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        self.memory.chunks_exact_mut(STRIDE_BYTES).filter_map(|slot| slot.get_mut(..SLOT_BYTES))
+        self.memory.chunks_exact_mut(SLOT_BYTES)
     }
 
     /// Notes what the last fill wrote into the slots, from the first on, and gives memory back that
@@ -76,15 +69,6 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_slot_is_whole() {
-        let mut slots = Slots::new(3);
-        slots.iter_mut().zip(1..).for_each(|(slot, number)| slot.fill(number));
-        let seen: Vec<(usize, u8)> = slots.iter().map(|slot| (slot.len(), slot[0])).collect();
-        assert_eq!(seen, [(SLOT_BYTES, 1), (SLOT_BYTES, 2), (SLOT_BYTES, 3)]);
-        assert!(slots.iter().all(|slot| slot.iter().all(|byte| *byte == slot[0])));
-    }
 
     #[test]
     fn memory_of_large_datagrams_is_given_back() {
