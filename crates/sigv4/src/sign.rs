@@ -95,13 +95,15 @@ impl Signer {
         // Stable: the values of a repeated header stay in the order of the message.
         headers.sort_by(|(one, _), (other, _)| one.cmp(other));
 
-        let key = self.key_of(&signed_at.date());
-        let signature = key.sign(&string_to_sign(request, &headers, signed_at, key.scope()));
+        let (date, _) = x_amz_date.split_once('T').ok_or(SignError::Time)?;
+        let key = self.key_of(date);
+        let names = signed_names(&headers);
+        let string_to_sign = string_to_sign(request, &headers, &names, &x_amz_date, key.scope());
+        let signature = key.sign(&string_to_sign);
         let mut authorization = format!(
-            "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature=",
+            "{ALGORITHM} Credential={}/{}, SignedHeaders={names}, Signature=",
             self.credentials.access_key_id(),
             key.scope(),
-            signed_names(&headers),
         );
         push_hex(&mut authorization, &signature);
         let x_amz_security_token = self.credentials.session_token();

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use subtle::ConstantTimeEq as _;
 
 use crate::authorization::Claim;
-use crate::canonical::{SignedHeader, lower_case, string_to_sign};
+use crate::canonical::{SignedHeader, lower_case, signed_names, string_to_sign};
 use crate::request::Request;
 use crate::signing_key::SigningKey;
 use crate::timestamp::Timestamp;
@@ -105,7 +105,8 @@ pub fn verify<'a, K: Borrow<SigningKey>>(
     let unknown = || VerifyError::UnknownKey { access_key_id: claim.access_key_id().to_owned() };
     let key = find_key(&claim).ok_or_else(unknown)?;
     let key: &SigningKey = key.borrow();
-    let string_to_sign = string_to_sign(request, &headers, claim.signed_at(), claim.scope());
+    let (names, signed_at) = (signed_names(&headers), claim.signed_at().to_string());
+    let string_to_sign = string_to_sign(request, &headers, &names, &signed_at, claim.scope());
     // How long it takes must not tell how much of a guess was right.
     let matches: bool = key.sign(&string_to_sign).ct_eq(&claim.signature).into();
     matches.then_some(claim).ok_or(VerifyError::Mismatch)
