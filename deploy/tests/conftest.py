@@ -50,9 +50,20 @@ def server_image() -> str:
 @pytest.fixture(scope="session")
 def foreign_daemon_image() -> str:
     """The image of the daemon for a processor that this machine does not have."""
+    return foreign("daemon", containers.DAEMON_IMAGE)
+
+
+@pytest.fixture(scope="session")
+def foreign_server_image() -> str:
+    """The image of the server for a processor that this machine does not have."""
+    return foreign("server", containers.SERVER_IMAGE)
+
+
+def foreign(name: str, native_tag: str) -> str:
+    """Builds an image for another processor under a name of its own."""
     require_containers()
-    tag = f"{containers.DAEMON_IMAGE}-{FOREIGN.architecture}"
-    containers.build("daemon", tag, FOREIGN)
+    tag = f"{native_tag}-{FOREIGN.architecture}"
+    containers.build(name, tag, FOREIGN)
     return tag
 
 

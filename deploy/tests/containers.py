@@ -28,8 +28,9 @@ STORAGE = SCRATCH / "containers"
 def environment() -> dict[str, str]:
     """What makes the container tools use this run's own storage and what a plain machine can do."""
     STORAGE.mkdir(parents=True, exist_ok=True)
-    (STORAGE / "storage.conf").write_text(
-        f'[storage]\ndriver = "overlay"\ngraphroot = "{STORAGE}/graph"\nrunroot = "{STORAGE}/run"\n'
+    keep(
+        STORAGE / "storage.conf",
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{STORAGE}/graph"\nrunroot = "{STORAGE}/run"\n',
     )
     # crun refuses hybrid control groups, systemd may not be there, and podman's own limits may be above ours:
     # it takes the number of process ids for the number of processes.
@@ -41,15 +42,22 @@ def environment() -> dict[str, str]:
         if (hard := resource.getrlimit(kind)[1]) != resource.RLIM_INFINITY
         and (limit := min(hard, most_processes))
     ]
-    (STORAGE / "containers.conf").write_text(
+    keep(
+        STORAGE / "containers.conf",
         f"[containers]\ndefault_ulimits = [{', '.join(limits)}]\n"
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
     )
     return os.environ | {
         "CONTAINERS_CONF": str(STORAGE / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(STORAGE / "storage.conf"),
         "BUILDAH_ISOLATION": "chroot",
     }
+
+
+def keep(path: Path, content: str) -> None:
+    """Writes a file that does not say this yet: another command may be about to read it."""
+    if not path.is_file() or path.read_text() != content:
+        path.write_text(content)
 
 
 def run(*command: str | Path, is_checked: bool = True) -> subprocess.CompletedProcess[str]:
@@ -85,6 +93,11 @@ def build(name: str, tag: str, platform: Platform = NATIVE, *, index: str = "") 
         *("--file", IMAGES / f"{name}.Dockerfile", TARGET / "images" / name),
     )
     return identity.read_text().strip()
+
+
+def config_of(tag: str) -> dict[str, Any]:
+    """What `docker inspect` would show."""
+    return json.loads(run("buildah", "inspect", "--type", "image", tag).stdout)["Docker"]
 
 
 @dataclass

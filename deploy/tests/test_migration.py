@@ -172,7 +172,7 @@ def test_a_variable(name: str, example: str, here: str, start: Callable[..., Dae
 
 
 TOLD_BY_OTHERS = ("image Manifest does not contain descriptor matching platform", "exec format error")
-"""What ECS and a container say of an image for another processor; test_images.py has the latter say it."""
+"""What ECS and a container say of an image for another processor; test_containers.py provokes the latter."""
 
 WRONG = [row for row in rows("When something is wrong") if not any(told in row[0] for told in TOLD_BY_OTHERS)]
 

@@ -11,6 +11,7 @@ from fargate.pod import PodTask
 from fargate.task import PlainTask, is_listening
 from harness.environment import CREDENTIALS
 from harness.polling import wait_until
+from shipped import FOREIGN
 
 
 def test_the_app_runs_without_credentials(cloud: Cloud, plain: Callable[..., PlainTask]) -> None:
@@ -48,6 +49,8 @@ def test_the_app_runs_beside_a_daemon_that_ends_at_once(
     told: str,
 ) -> None:
     """The log of its container names the cause; the app starts, is well, and answers."""
+    if image == "foreign_daemon_image":
+        FOREIGN.require_refusal()
     deployment = Deployment(cloud)
     deployment.create_scenario()
     daemon = request.getfixturevalue(image)

@@ -89,7 +89,7 @@ fn lay_out_images() -> anyhow::Result<()> {
 
 fn images() -> anyhow::Result<Outcome> {
     lay_out_images()?;
-    with_containers(&["test_images.py"], &[], &[])
+    with_containers(&["test_images.py", "test_containers.py"], &[], &[])
 }
 
 fn compose() -> anyhow::Result<Outcome> {
