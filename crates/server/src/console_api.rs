@@ -88,7 +88,7 @@ async fn start_sample_traffic(State(shared): State<Shared>, request: Request) ->
 
 async fn search_traces(State(shared): State<Shared>, request: Request) -> Answer {
     let body = read_json_body(&shared, request).await?;
-    let search = search::Search::read(&body.bytes)?;
+    let search = search::Search::read(&body.bytes, &shared.app.groups.get())?;
     let store = std::sync::Arc::clone(&shared.app.store);
     let json = shared.app.scans.run(move || search.run(&*store)).await?;
     Ok(json_reply(StatusCode::OK, json))

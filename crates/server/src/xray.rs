@@ -23,6 +23,8 @@ mod time_series;
 mod trace_ids;
 mod traces;
 
+pub(crate) use summaries::read_filter_in_group;
+
 /// Largest body of PutTraceSegments. Fifty documents of 64 KiB are 3.2 MiB, and escaping them
 /// once more, as JSON in JSON, makes them twice as long, or five times where all is beyond ASCII.
 const MAX_SEGMENTS_BODY_BYTES: usize = 16 << 20;

@@ -2,10 +2,11 @@
 //!
 //! It is the way of batches. hyper works a connection in a task of its own, and a request and its
 //! answer go to and fro between that task and the caller's, some six times for each batch; with
-//! that, with what it prepares for bodies that come bit by bit, and with a timer for each request,
-//! it took a sixth of what a batch costs in all. Here the head is written beside the body with one
-//! call, the answer is parsed where it was read (`httparse`, which hyper uses as well), and the timer
-//! belongs to the connection and is only moved.
+//! that, and with what it prepares for bodies that come bit by bit, went one in seven of the
+//! instructions that sending a batch takes outside of the kernel. Here the head is written beside
+//! the body with one call, the answer is parsed where it was read (`httparse`, which hyper uses as
+//! well), and the timer belongs to the connection and is only moved: one that is set anew for each
+//! request has the runtime wake itself up, since nothing was due before it.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Write as _};

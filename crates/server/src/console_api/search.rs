@@ -11,13 +11,14 @@ use serde::Serialize;
 
 use super::NodeRef;
 use super::trace::Http;
+use crate::groups::Groups;
 use crate::json;
 use crate::page;
 use crate::xray::store_failure;
 
 mod counted;
 mod criteria;
-mod edges;
+mod whole_traces;
 
 use counted::{Facets, Histogram, ResponseTimes, Series};
 use criteria::Criteria;
@@ -93,14 +94,14 @@ enum Value<'a> {
 
 impl Search {
     /// Reads the body of a search.
-    pub(super) fn read(body: &[u8]) -> Result<Self, ApiError> {
+    pub(super) fn read(body: &[u8], groups: &Groups) -> Result<Self, ApiError> {
         let request: criteria::SearchRequest = json::read(body)?;
         let limit = request.limit.unwrap_or(PAGE_TRACES);
         if !(1..=MAX_PAGE_TRACES).contains(&limit) {
             return Err(ApiError::invalid(format!("limit must be 1 to {MAX_PAGE_TRACES}")));
         }
         let next = request.next.clone();
-        let (criteria, fingerprint) = Criteria::check(request)?;
+        let (criteria, fingerprint) = Criteria::check(request, groups)?;
         let after = match PageToken::read(next.as_deref(), fingerprint) {
             Ok(None) => None,
             Ok(Some(PageToken::AfterTrace { time, id })) => Some(Cursor { time, id }),
@@ -116,11 +117,18 @@ impl Search {
     }
 
     fn run_within(&self, store: &dyn TraceStore, most_bytes: usize) -> Result<Vec<u8>, ApiError> {
-        let all = self.query(store, None, MAX_COUNTED)?;
+        let all = self.query(store, None, MAX_COUNTED, MAX_COUNTED)?;
         // The first page is the beginning of all matches. A later one is looked up by itself, so
         // that lists go on where counts must end.
-        let later =
-            self.after.map(|after| self.query(store, Some(after), self.limit)).transpose()?;
+        let later = self
+            .after
+            .map(|after| {
+                // Of candidates on which only the whole trace decides, few may match.
+                let opens_traces = self.criteria.opens_traces();
+                let candidates = if opens_traces { MAX_COUNTED } else { self.limit };
+                self.query(store, Some(after), candidates, self.limit)
+            })
+            .transpose()?;
         let page = later.as_ref().unwrap_or(&all);
         let mut traces: Vec<_> =
             page.summaries.iter().take(self.limit).map(TraceShape::from).collect();
@@ -142,27 +150,26 @@ impl Search {
         })
     }
 
+    /// The first `enough` matches among so many candidates.
     fn query(
         &self,
         store: &dyn TraceStore,
         after: Option<Cursor>,
-        limit: usize,
+        candidates: usize,
+        enough: usize,
     ) -> Result<SummaryPage, ApiError> {
         let scan_limit = if self.criteria.needs_summaries() { MAX_READ } else { MAX_PASSED_OVER };
         let page = store.summaries(&SummaryQuery {
             range: self.criteria.range,
             range_type: roentgen_store::TimeRangeType::TraceId,
             after,
-            limit,
+            limit: candidates,
             scan_limit,
             conditions: &self.criteria.conditions(),
-            matches: &|summary| self.criteria.matches(summary),
+            matches: &|summary| self.criteria.may_match(summary),
         });
         let page = page.map_err(|error| store_failure(&error))?;
-        match &self.criteria.edge {
-            None => Ok(page),
-            Some(edge) => edges::keep_with_edge(store, page, edge),
-        }
+        whole_traces::keep_matching(store, page, &self.criteria, enough)
     }
 }
 
@@ -213,7 +220,7 @@ mod tests {
             let mut ids = Vec::new();
             for _ in 0..pages {
                 assert!(!body["next"].is_null(), "{most_bytes}: {} ids", ids.len());
-                let search = Search::read(body.to_string().as_bytes()).unwrap();
+                let search = Search::read(body.to_string().as_bytes(), &Groups::default()).unwrap();
                 let answer = search.run_within(&store, most_bytes).unwrap();
                 let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
                 assert_eq!(answer["matched"], 20);

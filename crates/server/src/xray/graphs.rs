@@ -10,8 +10,7 @@ use roentgen_protocol::{
 };
 use roentgen_store::{GraphQuery, TraceDocuments};
 
-use super::groups::group_failure;
-use super::summaries::{check_range, read_filter};
+use super::summaries::{check_range, read_filter_in_group};
 use super::trace_ids::{IdLimits, requested_ids};
 use super::{read_request, store_failure};
 use crate::app::App;
@@ -27,16 +26,14 @@ const PAGE_SERVICES: usize = 1000;
 pub(super) async fn get_service_graph(app: &Arc<App>, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let request: GetServiceGraphRequest = read_request(body)?;
     let range = check_range(request.start_time, request.end_time)?;
-    let groups = app.groups.get();
     let group = GroupSelector::new(request.group_name, request.group_arn);
-    let (name, group) = groups.find_or_default(&group).map_err(group_failure)?;
     // Not of X-Ray: the graph of any expression, for the trace map of a search.
     let filter = request.filter_expression.as_deref().unwrap_or_default();
-    let expression = group.expression().clone().and(read_filter(filter, &groups)?);
+    let (arn, expression) = read_filter_in_group(filter, &group, &app.groups.get())?;
     let query = Fingerprint::of("ServiceGraph")
         .with_time(range.start)
         .with_time(range.end)
-        .with_text(&group.arn(name))
+        .with_text(&arn)
         .with_text(&expression.to_string())
         .finish();
     let store = Arc::clone(&app.store);

@@ -14,7 +14,7 @@ use roentgen_store::{Cursor, TimeRange, TimeRangeType, TraceStore};
 use super::groups::group_failure;
 use super::{read_request, required, store_failure};
 use crate::app::App;
-use crate::groups::Groups;
+use crate::groups::{GroupSelector, Groups};
 use crate::json;
 use crate::page;
 use crate::trace_search::{FoundPage, TraceSearch};
@@ -190,6 +190,17 @@ impl Query {
 pub(super) fn read_filter(text: &str, groups: &Groups) -> Result<Expression, ApiError> {
     let expression = parse(text).map_err(|error| ApiError::invalid(error.to_string()))?;
     groups.put_in(expression).map_err(group_failure)
+}
+
+/// Reads a filter expression on the traces of a group; gives the ARN of the group, too.
+pub(crate) fn read_filter_in_group(
+    text: &str,
+    group: &GroupSelector,
+    groups: &Groups,
+) -> Result<(String, Expression), ApiError> {
+    let (name, group) = groups.find_or_default(group).map_err(group_failure)?;
+    let expression = group.expression().clone().and(read_filter(text, groups)?);
+    Ok((group.arn(name), expression))
 }
 
 /// Reads `StartTime` and `EndTime`.

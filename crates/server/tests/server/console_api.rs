@@ -13,6 +13,10 @@ fn members(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
+fn sum(counts: &Value) -> u64 {
+    counts.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum()
+}
+
 #[test]
 fn the_status_tells_how_the_server_is() {
     let server = Running::start();
@@ -53,9 +57,6 @@ fn a_search_finds_counts_and_pages() {
     assert!((answer["averageResponseTime"].as_f64().unwrap() - 0.1).abs() < 1e-5, "{answer}");
     assert!((answer["p95ResponseTime"].as_f64().unwrap() - 0.1).abs() < 1e-5, "{answer}");
     assert_eq!(answer["next"], Value::Null);
-    let sum = |counts: &Value| {
-        counts.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>()
-    };
     for counted in ["histogram", "series"] {
         assert_eq!(sum(&answer[counted]["ok"]), 21, "{counted}");
         assert_eq!(sum(&answer[counted]["fault"]), 5, "{counted}");
@@ -127,6 +128,58 @@ fn a_search_by_edge_means_the_call_itself() {
 }
 
 #[test]
+fn a_search_by_filter_expression_and_group_goes_with_all_else() {
+    let server = Running::start();
+    let start = now().floor() - 60.0;
+    let documents: Vec<Value> = (0..20)
+        .map(|number| {
+            let at = start + number as f64;
+            let mut document = segment(&trace_id(at, number), 1, "api", at);
+            document["annotations"] = json!({"number": number, "odd": number % 2 == 1});
+            document["http"]["response"]["status"] = if number % 5 == 0 { 503 } else { 200 }.into();
+            document
+        })
+        .collect();
+    store(&server, &documents);
+    let group = json!({"GroupName": "odd", "FilterExpression": "annotation.odd = true"});
+    server.ask("/CreateGroup", &group);
+    let found = |mut body: Value| {
+        body["start"] = start.into();
+        body["end"] = (start + 60.0).into();
+        let answer = server.ask(SEARCH, &body);
+        let counted: u64 = ["ok", "error", "throttle", "fault"]
+            .map(|name| sum(&answer["series"][name]))
+            .iter()
+            .sum();
+        assert_eq!(answer["matched"], counted, "{body}");
+        (counted, answer)
+    };
+    let check = |body: Value, expect: u64| assert_eq!(found(body.clone()).0, expect, "{body}");
+    check(json!({"filterExpression": "annotation.number >= 10"}), 10);
+    check(json!({"filterExpression": "annotation.number >= 10", "outcomes": ["fault"]}), 2);
+    check(json!({"filterExpression": "service(\"api\") { fault }"}), 4);
+    check(json!({"filterExpression": "service(\"api\") { http.status = 503 }", "status": 200}), 0);
+    check(json!({"groupName": "odd"}), 10);
+    check(json!({"groupName": "odd", "filterExpression": "fault"}), 2);
+    check(json!({"filterExpression": "group.name = \"odd\" OR annotation.number = 4"}), 11);
+
+    // Every match is on one page, also where only whole traces tell.
+    let expression = "service() { http.status = 503 } AND annotation.number > 0";
+    let mut body = json!({"filterExpression": expression, "limit": 2, "next": ""});
+    let mut numbers = Vec::new();
+    while !body["next"].is_null() {
+        let (matched, answer) = found(body.clone());
+        assert_eq!(matched, 3);
+        let traces = answer["traces"].as_array().unwrap().clone();
+        assert!(traces.len() <= 2, "{answer}");
+        numbers.extend(traces.iter().map(|trace| trace["annotations"]["number"][0].clone()));
+        body["next"] = answer["next"].clone();
+    }
+    let numbers: Vec<_> = numbers.iter().map(|number| number.as_f64().unwrap()).collect();
+    assert_eq!(numbers, [15.0, 10.0, 5.0]);
+}
+
+#[test]
 fn searches_that_make_no_sense() {
     let server = Running::start();
     let check = |body: Value, expect: &str| {
@@ -140,6 +193,12 @@ fn searches_that_make_no_sense() {
     check(json!({"start": 1, "end": 2, "limit": 1001}), "limit must be 1 to 1000");
     check(json!({"start": 1, "end": 2, "limit": 0}), "limit must be 1 to 1000");
     check(json!({"start": 1, "end": 2, "filter": "x"}), "unknown field");
+    check(
+        json!({"start": 1, "end": 2, "filterExpression": "service(\"shop\") { fal }"}),
+        "Error Location: line 1, position",
+    );
+    check(json!({"start": 1, "end": 2, "filterExpression": "falt"}), "did you mean fault?");
+    check(json!({"start": 1, "end": 2, "groupName": "none"}), "Group not found");
     check(json!([1, 2]), "expected a JSON object");
     let reply = server.send("POST", SEARCH, &[("Content-Type", "text/plain")], b"{}");
     assert_eq!(reply.status, 415);

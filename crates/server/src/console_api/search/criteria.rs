@@ -2,12 +2,16 @@
 
 use std::ops::Bound;
 
+use roentgen_filter::{Expression, decide};
 use roentgen_model::{Micros, Outcome, Timestamp, TraceSummary};
 use roentgen_protocol::{ApiError, ErrorKind, Fingerprint};
 use roentgen_store::{Condition, Logic, ServiceMatch, TextMatch, TimeRange};
 use serde::{Deserialize, Serialize};
 
 use super::super::NodeRef;
+use crate::groups::{GroupSelector, Groups};
+use crate::trace_search::pushed_down;
+use crate::xray::read_filter_in_group;
 
 /// Longest text to look for.
 const MAX_TEXT_CHARACTERS: usize = 500;
@@ -27,6 +31,8 @@ pub(super) struct SearchRequest {
     method: Option<String>,
     status: Option<i64>,
     user: Option<String>,
+    filter_expression: Option<String>,
+    group_name: Option<String>,
     #[serde(skip_serializing)]
     pub(super) next: Option<String>,
     #[serde(skip_serializing)]
@@ -64,11 +70,13 @@ pub(super) struct Criteria {
     method: Option<String>,
     status: Option<i64>,
     user: Option<String>,
+    /// Of the request and of its group.
+    pub(super) expression: Expression,
 }
 
 impl Criteria {
     /// The conditions of a request, and the fingerprint that ties page tokens to them.
-    pub(super) fn check(request: SearchRequest) -> Result<(Self, u64), ApiError> {
+    pub(super) fn check(request: SearchRequest, groups: &Groups) -> Result<(Self, u64), ApiError> {
         let conditions = serde_json::to_string(&request).map_err(|error| {
             let message = format!("The search cannot be written: {error}");
             ApiError::new(ErrorKind::InternalFailure, message)
@@ -89,6 +97,9 @@ impl Criteria {
             let message = format!("text must have at most {MAX_TEXT_CHARACTERS} characters");
             return Err(ApiError::invalid(message));
         }
+        let group = GroupSelector::new(request.group_name, None);
+        let filter = request.filter_expression.as_deref().unwrap_or_default();
+        let (_, expression) = read_filter_in_group(filter, &group, groups)?;
         let outcomes = request.outcomes.unwrap_or_default().into_iter().map(Outcome::from);
         let criteria = Self {
             range,
@@ -101,14 +112,15 @@ impl Criteria {
             method: request.method,
             status: request.status,
             user: request.user,
+            expression,
         };
         Ok((criteria, fingerprint))
     }
 
     /// What the store can check without the whole summary. It holds for every trace that
-    /// [`Criteria::matches`], and for few others.
+    /// [`Criteria::may_match`], and for few others.
     pub(super) fn conditions(&self) -> Vec<Condition> {
-        let mut conditions = Vec::new();
+        let mut conditions = pushed_down(&self.expression);
         if !self.outcomes.is_empty() {
             conditions.push(Condition::Outcomes(self.outcomes.clone()));
         }
@@ -140,11 +152,16 @@ impl Criteria {
 
     /// Whether there is more to check than the conditions say.
     pub(super) fn needs_summaries(&self) -> bool {
-        self.text.is_some() || self.method.is_some()
+        self.text.is_some() || self.method.is_some() || self.expression != Expression::Everything
     }
 
-    /// Whether the trace is meant, as far as its summary tells: of an edge, its two nodes.
-    pub(super) fn matches(&self, summary: &TraceSummary) -> bool {
+    /// Whether summaries may leave open what is meant.
+    pub(super) fn opens_traces(&self) -> bool {
+        self.edge.is_some() || self.expression != Expression::Everything
+    }
+
+    /// Whether the trace may be meant, as far as its summary tells: of an edge, its two nodes.
+    pub(super) fn may_match(&self, summary: &TraceSummary) -> bool {
         let has_node = |node: &NodeRef| summary.services.iter().any(|id| node.names(id));
         let seconds = summary.response_time.map(|time| time.clamped().as_seconds());
         (self.outcomes.is_empty() || self.outcomes.contains(&summary.outcome))
@@ -158,6 +175,7 @@ impl Criteria {
             && self.node.as_ref().is_none_or(has_node)
             && self.edge.as_ref().is_none_or(|edge| has_node(&edge.from) && has_node(&edge.to))
             && self.text.as_deref().is_none_or(|text| mentions(summary, text))
+            && decide(&self.expression, summary) != Some(false)
     }
 }
 
@@ -221,7 +239,9 @@ mod tests {
         let mut body = json!({"start": 0, "end": 2_000_000_000});
         body.as_object_mut().unwrap().extend(conditions.as_object().unwrap().clone());
         let request = serde_json::from_value(body).map_err(|e| e.to_string())?;
-        Criteria::check(request).map(|(criteria, _)| criteria).map_err(|e| e.message)
+        Criteria::check(request, &Groups::default())
+            .map(|(criteria, _)| criteria)
+            .map_err(|e| e.message)
     }
 
     #[test]
@@ -229,7 +249,7 @@ mod tests {
         let Trace { summary, graph, .. } = trace();
         let check = |conditions: Value, expect: bool| {
             let criteria = criteria(conditions.clone()).unwrap();
-            assert_eq!(criteria.matches(&summary), expect, "{conditions}");
+            assert_eq!(criteria.may_match(&summary), expect, "{conditions}");
             // The store passes over nothing that is meant, and tells all by itself where it can.
             let holds =
                 Condition::all(&criteria.conditions(), &summary, Some(&graph)) == Some(true);
@@ -272,6 +292,10 @@ mod tests {
         let edge = json!({"edge": {"from": {"name": "carts"}, "to": {"name": "Shop"}}});
         let conditions = criteria(edge).unwrap().conditions();
         assert_eq!(Condition::all(&conditions, &summary, Some(&graph)), Some(false));
+        check(json!({"filterExpression": "error AND annotation.items > 2"}), true);
+        check(json!({"filterExpression": "error", "status": 200}), false);
+        check(json!({"filterExpression": "annotation.items > 3", "status": 404}), false);
+        check(json!({"filterExpression": "", "groupName": "Default"}), true);
     }
 
     #[test]
@@ -285,12 +309,17 @@ mod tests {
         check(json!({"text": "x".repeat(501)}), "at most 500 characters");
         check(json!({"outcomes": ["slow"]}), "unknown variant");
         check(json!({"filter": "x"}), "unknown field");
+        check(json!({"filterExpression": "falt"}), "did you mean fault?");
+        check(json!({"filterExpression": "group.name = \"none\""}), "none");
+        check(json!({"groupName": "none"}), "Group not found");
     }
 
     #[test]
     fn pages_belong_to_the_conditions_only() {
         let fingerprint = |conditions: Value| {
-            Criteria::check(serde_json::from_value(conditions).unwrap()).unwrap().1
+            Criteria::check(serde_json::from_value(conditions).unwrap(), &Groups::default())
+                .unwrap()
+                .1
         };
         let one = fingerprint(json!({"start": 1, "end": 2, "text": "x"}));
         let next = json!({"start": 1, "end": 2, "text": "x", "next": "abc", "limit": 7});
