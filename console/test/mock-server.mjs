@@ -8,6 +8,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readFilter } from './fixtures/filter.mjs'
 import { NODES, serviceGraph } from './fixtures/shop.mjs'
 import { createDocument, createSummaries, createTrace } from './fixtures/traces.mjs'
 
@@ -34,13 +35,19 @@ async function answer(state, server, request, response) {
   const [, traceId, rest, segmentId] = /^\/api\/v1\/traces\/([^/]+)(?:\/(segments|raw)(?:\/([^/]+))?)?$/.exec(path) ?? []
   if (path === '/api/v1/status') return send(response, 200, status(state, server))
   if (path === '/api/v1/sample-traffic') return sampleTraffic(state, response)
-  if (path === '/ServiceGraph') return send(response, 200, { Services: state.hasTraffic ? serviceGraph(body.StartTime, body.EndTime) : [], NextToken: null })
+  if (path === '/ServiceGraph') return graph(state, body, response)
+  if (path === '/Groups') return send(response, 200, { Groups: GROUPS })
   if (path === '/TraceGraph') return traceGraph(state, body, response)
   if (path === '/GetSamplingRules') return send(response, 200, { SamplingRuleRecords: RULES })
-  if (path === '/api/v1/traces/search') return send(response, 200, search(state, body))
+  if (path === '/api/v1/traces/search') return refusing(response, () => search(state, body))
   if (traceId) return trace(state, traceId, rest, segmentId, response)
   return file(path, response)
 }
+
+const GROUPS = [
+  { GroupName: 'Default', GroupARN: 'arn:aws:xray:us-east-1:000000000000:group/Default' },
+  { GroupName: 'slow', GroupARN: 'arn:aws:xray:us-east-1:000000000000:group/slow/ABC', FilterExpression: 'responsetime > 1' },
+]
 
 const RULES = [
   { SamplingRule: { RuleName: 'checkout-all', Priority: 10, FixedRate: 1, ReservoirSize: 5, ServiceName: 'checkout', ServiceType: '*', Host: '*', HTTPMethod: 'POST', URLPath: '/api/checkout', ResourceARN: '*', Version: 1, Attributes: {} } },
@@ -65,6 +72,27 @@ function sampleTraffic(state, response) {
     state.summaries = createSummaries(now(), 60, 10)
   }, 1500).unref()
   return send(response, 202, { endsAt: state.trafficUntil })
+}
+
+/** Sends what the work gives; an expression that cannot be read is refused. */
+function refusing(response, work) {
+  try {
+    return send(response, 200, work())
+  } catch (error) {
+    return send(response, 400, { Message: error.message })
+  }
+}
+
+const groupExpression = (name) => GROUPS.find(({ GroupName }) => GroupName === name)?.FilterExpression
+
+function graph(state, { StartTime: start, EndTime: end, FilterExpression: expression, GroupName: group }, response) {
+  return refusing(response, () => {
+    const isMatch = [expression, groupExpression(group)].map(readFilter)
+    if (!expression && !group) return { Services: state.hasTraffic ? serviceGraph(start, end) : [], NextToken: null }
+    const found = state.summaries.filter((trace) => trace.startTime >= start && trace.startTime <= end && isMatch.every((test) => test(trace)))
+    const names = new Set(['client', ...found.flatMap((trace) => trace.services.map(({ name }) => name))])
+    return { Services: found.length > 0 ? serviceGraph(start, end, [...names].filter((name) => name in NODES)) : [], NextToken: null }
+  })
 }
 
 function findSummary(state, id) {
@@ -116,7 +144,8 @@ const emptySeries = (size) => Object.fromEntries(['ok', 'error', 'throttle', 'fa
 
 function search(state, filter) {
   const inRange = state.summaries.filter((trace) => trace.startTime >= filter.start && trace.startTime <= filter.end)
-  const found = inRange.filter((trace) => matches(trace, filter))
+  const isMatch = [filter.filterExpression, groupExpression(filter.groupName)].map(readFilter)
+  const found = inRange.filter((trace) => matches(trace, filter) && isMatch.every((test) => test(trace)))
   const times = found.map((trace) => trace.responseTime)
   const bins = 44
   const low = Math.log(Math.min(...times) * 0.98), high = Math.log(Math.max(...times) * 1.02)

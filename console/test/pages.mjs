@@ -40,6 +40,8 @@ const PAGES = [
   ['traces', '#/traces', (page) => inState(page, 'tbody a')],
   ['traces-over-time', '#/traces?chart=over-time&timeRange=PT30M', (page) => inState(page, 'tbody a')],
   ['traces-filtered', '#/traces?outcome=fault&rt=0.5~&text=checkout', (page) => inState(page, 'tbody a')],
+  ['traces-expression', `#/traces?timeRange=PT1H&filter=${encodeURIComponent('service("checkout") { fault }')}`, (page) => inState(page, 'tbody a')],
+  ['map-expression', `#/service-map?timeRange=PT1H&group=slow&filter=${encodeURIComponent('service("checkout") { fault }')}`, (page) => inState(page, '.node-card')],
   ['traces-none', '#/traces?text=nothing-has-this', (page) => page.getByText('No trace matches').waitFor()],
   ['trace-small', () => `#/traces/${traces[20].id}`, (page) => inState(page, '.timeline-row')],
   ['trace-1000', () => `#/traces/${traces[7].id}`, (page) => inState(page, '.timeline-row')],
@@ -225,10 +227,120 @@ test('a segment that the trace does not have is said to be missing', async () =>
   await close()
 })
 
-test('a filter expression that matches nothing is told apart from plain text', async () => {
+const matched = (page) => page.locator('.figure').first().locator('.figure-value')
+const isRefused = (text) => text.includes('400')
+
+/** Waits until the figure over the list is of this many traces. */
+async function waitForMatches(page, count) {
+  await matched(page).filter({ hasText: new RegExp(`^${count.toLocaleString('en-US')} of `) }).waitFor()
+}
+
+test('a filter expression is searched, kept in the address, and undone by going back', async () => {
   const { page, complaints, close } = await openPage(browser)
-  await page.goto(`${server.url}/#/traces?text=${encodeURIComponent('responsetime > 5')}`)
-  await page.getByText('Filter expressions are not available yet').waitFor()
+  await page.goto(`${server.url}/#/traces?timeRange=PT1H`)
+  await waitForMatches(page, 1500)
+  const field = page.getByRole('searchbox', { name: 'Filter expression or trace ID' })
+  await field.fill('service("checkout") { fault }')
+  await field.press('Enter')
+  await page.waitForURL(/[?&]filter=service/)
+  const faults = await countOf('service("checkout") { fault }')
+  assert.ok(faults > 0 && faults < 1500, `${faults}`)
+  await waitForMatches(page, faults)
+
+  // It goes with all other conditions: what is typed there and is an expression joins it.
+  const conditions = page.getByRole('combobox', { name: 'Filter traces' })
+  await conditions.fill('responsetime > 0.5')
+  await conditions.press('Enter')
+  await page.waitForURL(/responsetime/)
+  assert.equal(await field.inputValue(), '(service("checkout") { fault }) AND (responsetime > 0.5)')
+  await waitForMatches(page, await countOf('service("checkout") { fault } AND responsetime > 0.5'))
+
+  await page.goBack()
+  await waitForMatches(page, faults)
+  assert.equal(await field.inputValue(), 'service("checkout") { fault }')
+  await page.goBack()
+  await waitForMatches(page, 1500)
+  assert.equal(await field.inputValue(), '')
+  await page.goForward()
+  await waitForMatches(page, faults)
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+async function countOf(filterExpression) {
+  const now = Date.now() / 1000
+  const body = JSON.stringify({ start: now - 3600, end: now, filterExpression })
+  return (await (await fetch(`${server.url}/api/v1/traces/search`, { method: 'POST', body })).json()).matched
+}
+
+test('a mistake in a filter expression is shown in its place', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces?timeRange=PT1H&filter=${encodeURIComponent('error AND falt')}`)
+  await page.getByText('Expected a keyword of the trace; did you mean fault?').waitFor()
+  await picture(page, 'traces-mistake-light')
+  assert.equal(await page.locator('.mistake mark').textContent(), 'falt')
+  await page.getByText('No trace matches').waitFor({ state: 'hidden' })
+  assert.deepEqual(await axeViolations(page), [])
+  const field = page.getByRole('searchbox', { name: 'Filter expression or trace ID' })
+  await field.fill('fault')
+  await field.press('Enter')
+  await page.locator('.mistake').waitFor({ state: 'hidden' })
+  await waitForMatches(page, await countOf('fault'))
+  assert.deepEqual(complaints.filter((text) => !isRefused(text)), [])
+  await close()
+})
+
+test('the field for filter expressions opens traces, too', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces`)
+  const field = page.getByRole('searchbox', { name: 'Filter expression or trace ID' })
+  await field.fill(`Root=${traces[3].id};Parent=0123456789abcdef;Sampled=1`)
+  await field.press('Enter')
+  await page.getByRole('heading', { name: traces[3].id }).waitFor()
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('a search that stopped at its limit says so and goes on', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  const empty = { traces: [], next: 'more', matched: 0, scanned: 100_000, complete: false, facets: { service: [], url: [], status: [], method: [], user: [] } }
+  let calls = 0
+  await page.route('**/api/v1/traces/search', async (route) => {
+    const { next, ...body } = route.request().postDataJSON()
+    calls += 1
+    const answer = await (await route.fetch({ postData: body })).json()
+    // The first page ends before the first match; the next one has it.
+    const page = next ? { ...empty, traces: answer.traces.slice(0, 1), next: null } : empty
+    return route.fulfill({ json: { ...answer, ...page } })
+  })
+  await page.goto(`${server.url}/#/traces?timeRange=PT1H&filter=fault`)
+  await page.getByText('None of the newest traces match').waitFor()
+  await page.getByText('(0+)').waitFor()
+  await page.getByText('of the newest 100,000').waitFor()
+  assert.equal(await page.getByText('No trace matches').count(), 0)
+  await page.getByRole('button', { name: 'Search older traces' }).click()
+  await page.locator('tbody a').first().waitFor()
+  await page.getByText('(1+)').waitFor()
+  assert.equal(calls, 2)
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('map and list share the filter expression and the group', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/service-map?timeRange=PT1H`)
+  await inState(page, '.node-card')
+  const all = await page.locator('.node-card').count()
+  const field = page.getByRole('searchbox', { name: 'Filter expression or trace ID' })
+  await field.fill('service("checkout") { fault }')
+  await field.press('Enter')
+  await page.waitForFunction((before) => document.querySelectorAll('.node-card').length < before, all)
+  await page.getByRole('button', { name: /^Group/ }).click()
+  await page.getByRole('option', { name: 'slow' }).click()
+  await page.waitForURL(/group=slow/)
+  await page.getByRole('link', { name: 'Traces', exact: true }).click()
+  await page.waitForURL(/#\/traces\?.*filter=service.*group=slow/)
+  await waitForMatches(page, await countOf('service("checkout") { fault } AND responsetime > 1'))
   assert.deepEqual(complaints, [])
   await close()
 })
@@ -239,7 +351,7 @@ test('an empty range offers one that holds the newest trace', async () => {
   await page.route('**/ServiceGraph', (route) => route.fulfill({ json: { Services: [] } }))
   await page.reload()
   await page.getByRole('button', { name: /^Show the last/ }).click()
-  await page.waitForURL(/timeRange=PT5M/)
+  await page.waitForURL(/timeRange=PT\d+M/)
   assert.deepEqual(complaints, [])
   await close()
 })
@@ -247,7 +359,7 @@ test('an empty range offers one that holds the newest trace', async () => {
 test('what is no trace id is said to be none', async () => {
   const { page, complaints, close } = await openPage(browser)
   await page.goto(`${server.url}/#/traces`)
-  const box = page.getByRole('searchbox', { name: 'Trace ID' }).locator('visible=true')
+  const box = page.getByRole('searchbox', { name: 'Trace ID', exact: true }).locator('visible=true')
   await box.fill('checkout')
   await box.press('Enter')
   await page.getByText('No trace ID in this text').locator('visible=true').waitFor()

@@ -43,6 +43,10 @@ export interface TraceFilter {
   method?: string
   status?: number
   user?: string
+  /** X-Ray's filter language. */
+  filterExpression?: string
+  /** A group, whose expression must hold as well. */
+  groupName?: string
 }
 
 export interface Http {

@@ -12,7 +12,7 @@ import {
   type Status,
   type TraceFilter,
 } from './internal.ts'
-import { getSamplingRules, getServiceGraph, getTraceGraph } from './xray.ts'
+import { getGroups, getSamplingRules, getServiceGraph, getTraceGraph, type GraphFilter } from './xray.ts'
 
 /** Traces per page of the list. */
 export const PAGE_SIZE = 100
@@ -41,12 +41,12 @@ export function useStatus() {
 /** Auto refresh in milliseconds; false for none. The queries pause by themselves while the tab is hidden. */
 export type RefreshInterval = number | false
 
-export function useServiceGraph(range: TimeRange, refresh: RefreshInterval) {
+export function useServiceGraph(range: TimeRange, filter: GraphFilter, refresh: RefreshInterval) {
   return useQuery({
-    queryKey: ['service-graph', formatTimeRange(range)],
+    queryKey: ['service-graph', formatTimeRange(range), filter],
     queryFn: async ({ signal }) => {
       const interval = resolveTimeRange(range, Date.now() / 1000)
-      return { interval, services: await getServiceGraph(interval.start, interval.end, signal) }
+      return { interval, services: await getServiceGraph(interval.start, interval.end, filter, signal) }
     },
     placeholderData: keepPreviousData,
     refetchInterval: refresh,
@@ -130,6 +130,10 @@ export function useRawTrace(traceId: string, revision: number, enabled = true) {
     queryFn: ({ signal }) => getRawTrace(traceId, signal),
     enabled,
   })
+}
+
+export function useGroups() {
+  return useQuery({ queryKey: ['groups'], queryFn: ({ signal }) => getGroups(signal) })
 }
 
 export function useSamplingRules() {

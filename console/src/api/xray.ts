@@ -62,6 +62,17 @@ export interface SamplingRule {
   Attributes?: Record<string, string>
 }
 
+export interface Group {
+  GroupName?: string
+  GroupARN?: string
+  FilterExpression?: string
+}
+
+interface GroupPage {
+  Groups?: Group[]
+  NextToken?: string | null
+}
+
 interface ServicePage {
   Services?: Service[]
   NextToken?: string | null
@@ -75,9 +86,20 @@ interface RulePage {
 /** The server says how many services a page has; this many pages are more than a map can show. */
 const MAX_PAGES = 50
 
-export async function getServiceGraph(start: number, end: number, signal?: AbortSignal): Promise<Service[]> {
+export interface GraphFilter {
+  GroupName?: string
+  /** An addition of Roentgen's to the operation. */
+  FilterExpression?: string
+}
+
+export async function getServiceGraph(
+  start: number,
+  end: number,
+  filter: GraphFilter,
+  signal?: AbortSignal,
+): Promise<Service[]> {
   return pages(async (token) => {
-    const body = { StartTime: start, EndTime: end, ...(token && { NextToken: token }) }
+    const body = { StartTime: start, EndTime: end, ...filter, ...(token && { NextToken: token }) }
     const page = await request<ServicePage>('ServiceGraph', body, signal)
     return { items: page.Services ?? [], next: page.NextToken }
   })
@@ -88,6 +110,13 @@ export async function getTraceGraph(traceId: string, signal?: AbortSignal): Prom
     const body = { TraceIds: [traceId], ...(token && { NextToken: token }) }
     const page = await request<ServicePage>('TraceGraph', body, signal)
     return { items: page.Services ?? [], next: page.NextToken }
+  })
+}
+
+export async function getGroups(signal?: AbortSignal): Promise<Group[]> {
+  return pages(async (token) => {
+    const page = await request<GroupPage>('Groups', token ? { NextToken: token } : {}, signal)
+    return { items: page.Groups ?? [], next: page.NextToken }
   })
 }
 

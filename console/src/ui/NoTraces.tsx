@@ -3,7 +3,6 @@
 import Box from '@cloudscape-design/components/box'
 import Button from '@cloudscape-design/components/button'
 import SpaceBetween from '@cloudscape-design/components/space-between'
-import type { ReactNode } from 'react'
 import type { TraceFilter } from '../api/internal.ts'
 import { useNewestTrace, useStatus } from '../api/queries.ts'
 import { formatAge } from '../model/format.ts'
@@ -16,13 +15,11 @@ interface Props {
   /** What was searched for besides the range. */
   filter?: TraceFilter
   onClearFilter?: () => void
-  /** Why the filter may match nothing. */
-  hint?: ReactNode
 }
 
 const NO_FILTER: TraceFilter = { outcomes: [] }
 
-export function NoTraces({ range, onRange, filter = NO_FILTER, onClearFilter, hint }: Props) {
+export function NoTraces({ range, onRange, filter = NO_FILTER, onClearFilter }: Props) {
   const { data: status } = useStatus()
   const { data: newest } = useNewestTrace(filter)
   const isFiltered = !isEmptyFilter(filter)
@@ -38,7 +35,6 @@ export function NoTraces({ range, onRange, filter = NO_FILTER, onClearFilter, hi
           {age !== null && ` The newest ${isFiltered ? 'match' : 'trace'} began ${formatAge(age)}.`}
           {newest === null && ` There is no ${isFiltered ? 'match' : 'trace'} in the ${describeTimeRange(LONGEST_RANGE).toLowerCase()}.`}
         </Box>
-        {hint && <Box textAlign="center">{hint}</Box>}
         <SpaceBetween direction="horizontal" size="xs">
           {isFiltered && onClearFilter && (
             <Button variant="primary" onClick={onClearFilter}>

@@ -5,7 +5,7 @@ import TopNavigation from '@cloudscape-design/components/top-navigation'
 import { useEffect, useRef, useState } from 'react'
 import { usePreference } from '../theme/preferences.ts'
 import { useIsDark } from '../theme/mode.ts'
-import { href, navigate } from '../url/location.ts'
+import { href, openTrace } from '../url/location.ts'
 import { parseTraceReference } from '../url/traceId.ts'
 import { MoonGlyph, SunGlyph } from './glyphs.tsx'
 
@@ -54,9 +54,7 @@ function TraceSearch() {
     setFailed(!reference && text.trim() !== '')
     if (!reference) return
     setText('')
-    // No time range goes with a trace id: the trace is where it is.
-    const params = new URLSearchParams(reference.segmentId ? { seg: reference.segmentId } : {})
-    navigate({ page: 'trace', traceId: reference.traceId, view: 'timeline' }, params)
+    openTrace(reference)
   }
 
   return (

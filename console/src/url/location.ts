@@ -2,7 +2,7 @@
 // (`#/service-map`, `#/traces`, `#/traces/<id>`, `#/traces/<id>/raw`), and links of CloudWatch's console work too.
 
 import { useSyncExternalStore } from 'react'
-import { parseTraceReference } from './traceId.ts'
+import { parseTraceReference, type TraceReference } from './traceId.ts'
 
 export type TraceView = 'timeline' | 'map' | 'raw'
 
@@ -84,6 +84,11 @@ export function navigate(route: Route, params: URLSearchParams, how: 'push' | 'r
   if (how === 'push') window.history.pushState(null, '', target)
   else window.history.replaceState(null, '', target)
   for (const listener of listeners) listener()
+}
+
+/** Opens a trace, at its segment where one is named. No time range goes along: the trace is where it is. */
+export function openTrace({ traceId, segmentId }: TraceReference): void {
+  navigate({ page: 'trace', traceId, view: 'timeline' }, new URLSearchParams(segmentId ? { seg: segmentId } : {}))
 }
 
 // pushState and replaceState fire no event, so the listeners are called by hand as well.

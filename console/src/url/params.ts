@@ -27,7 +27,11 @@ export function writeRange(params: URLSearchParams, range: TimeRange): URLSearch
 
 /** The parameters a link to another page keeps. */
 export function sharedParams(params: URLSearchParams): URLSearchParams {
-  return withParams(new URLSearchParams(), { timeRange: params.get('timeRange') })
+  return withParams(new URLSearchParams(), {
+    timeRange: params.get('timeRange'),
+    filter: params.get('filter'),
+    group: params.get('group'),
+  })
 }
 
 export function readSelection(params: URLSearchParams): Selection {
@@ -55,6 +59,7 @@ export function readFilter(params: URLSearchParams): TraceFilter {
   const method = params.get('method')
   const user = params.get('user')
   return {
+    ...readGraphFilter(params),
     ...(node && { node }),
     ...(edge && { edge }),
     outcomes: OUTCOMES.filter((outcome) => outcomes.includes(outcome)),
@@ -65,6 +70,18 @@ export function readFilter(params: URLSearchParams): TraceFilter {
     ...(status !== undefined && { status }),
     ...(user && { user }),
   }
+}
+
+/** What the trace map is filtered by. */
+export function readGraphFilter(params: URLSearchParams): TraceFilter {
+  const filterExpression = readExpression(params)
+  const groupName = params.get('group')
+  return { outcomes: [], ...(filterExpression && { filterExpression }), ...(groupName && { groupName }) }
+}
+
+/** The filter expression in X-Ray's parameter, on one line as its field has only one; empty for none. */
+function readExpression(params: URLSearchParams): string {
+  return (params.get('filter') ?? '').replace(/\s*[\r\n]+\s*/g, ' ').trim()
 }
 
 export function writeFilter(params: URLSearchParams, filter: TraceFilter): URLSearchParams {
@@ -79,6 +96,8 @@ export function writeFilter(params: URLSearchParams, filter: TraceFilter): URLSe
     method: filter.method,
     status: filter.status?.toString(),
     user: filter.user,
+    filter: filter.filterExpression,
+    group: filter.groupName,
   })
 }
 

@@ -121,7 +121,7 @@ test('the list of traces has the trace, with figures and a chart', async () => {
 
 test('the search box opens a trace by its W3C id', async () => {
   await open('#/service-map?timeRange=PT1H')
-  const box = tab.page.getByRole('searchbox', { name: 'Trace ID' }).locator('visible=true')
+  const box = tab.page.getByRole('searchbox', { name: 'Trace ID', exact: true }).locator('visible=true')
   await box.fill(`00-${trace.id.slice(2).replace('-', '')}-0123456789abcdef-01`)
   await box.press('Enter')
   await tab.page.getByRole('heading', { name: trace.id }).waitFor()

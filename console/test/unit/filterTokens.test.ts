@@ -7,6 +7,7 @@ test.each<TraceFilter>([
   { outcomes: ['fault', 'error'], node: { name: 'checkout', type: 'AWS::ECS::Container' } },
   { outcomes: [], edge: { from: { name: 'a' }, to: { name: 'b', type: 'remote' } } },
   { outcomes: [], minResponseTime: 2e-7 },
+  { outcomes: [], filterExpression: 'fault', groupName: 'slow', user: 'u' },
   { outcomes: ['ok'], minResponseTime: 0.25, maxResponseTime: 3, method: 'PUT', status: 503, user: 'u', text: 'acme' },
 ])('a filter survives the way through the tokens: %o', (filter) => {
   expect(fromQuery(toQuery(filter), filter)).toEqual(filter)

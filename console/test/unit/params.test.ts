@@ -11,6 +11,8 @@ const FILTERS: TraceFilter[] = [
   { outcomes: [], minResponseTime: 0.5 },
   { outcomes: [], maxResponseTime: 2 },
   { outcomes: ['throttle'], minResponseTime: 0, maxResponseTime: 0.025, text: 'tenant ~ acme', method: 'GET', status: 404, user: 'user-7' },
+  { outcomes: [], filterExpression: 'service("a&b") { fault = true } AND annotation.x = "ü+%"' },
+  { outcomes: ['ok'], groupName: 'slow & old', filterExpression: 'ok' },
 ]
 
 test.each(FILTERS)('a filter survives the way through the address: %o', (filter) => {
@@ -43,7 +45,12 @@ test.each<Selection>([
   expect(readSelection(writeSelection(new URLSearchParams('node=old&nodeType=t&from=a&to=b'), selection))).toEqual(selection)
 })
 
-test('other pages get the time range and nothing else', () => {
-  expect(sharedParams(new URLSearchParams('timeRange=PT1H&text=x&node=y')).toString()).toBe('timeRange=PT1H')
+test('an expression over several lines is one on a single line', () => {
+  expect(readFilter(new URLSearchParams({ filter: ' ok\r\n  AND fault\n' })).filterExpression).toBe('ok AND fault')
+})
+
+test('other pages get the time range, the expression and the group, and nothing else', () => {
+  const params = new URLSearchParams('timeRange=PT1H&text=x&node=y&filter=fault&group=slow')
+  expect(sharedParams(params).toString()).toBe('timeRange=PT1H&filter=fault&group=slow')
   expect(readRange(new URLSearchParams())).toEqual({ kind: 'relative', seconds: 900 })
 })

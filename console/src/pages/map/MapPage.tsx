@@ -7,12 +7,16 @@ import SpaceBetween from '@cloudscape-design/components/space-between'
 import Spinner from '@cloudscape-design/components/spinner'
 import StatusIndicator from '@cloudscape-design/components/status-indicator'
 import { useMemo, useState } from 'react'
+import type { TraceFilter } from '../../api/internal.ts'
 import { useServiceGraph, useStatus } from '../../api/queries.ts'
+import type { GraphFilter } from '../../api/xray.ts'
 import { buildServiceMap, edgeKey, nodeKey, nodeRef, nodeTitle, type ServiceMap } from '../../model/graph.ts'
 import { navigate, useLocation } from '../../url/location.ts'
-import { readRange, readSelection, withParams, writeRange, writeSelection, type Selection } from '../../url/params.ts'
+import { readGraphFilter, readRange, readSelection, withParams, writeRange, writeSelection, type Selection } from '../../url/params.ts'
 import type { TimeRange } from '../../url/timeRange.ts'
 import { ErrorPanel } from '../../ui/ErrorPanel.tsx'
+import { ExpressionField, mistakeOf } from '../../ui/ExpressionField.tsx'
+import { GroupPicker } from '../../ui/GroupPicker.tsx'
 import { Legend } from '../../ui/Legend.tsx'
 import { NoTraces } from '../../ui/NoTraces.tsx'
 import { PageFrame } from '../../ui/PageFrame.tsx'
@@ -28,7 +32,10 @@ type View = 'map' | 'list'
 export function MapPage() {
   const { route, params } = useLocation()
   const range = readRange(params)
-  const graph = useServiceGraph(range, useRefreshInterval())
+  const filter = useMemo(() => readGraphFilter(params), [params])
+  const expression = filter.filterExpression ?? ''
+  const graph = useServiceGraph(range, toGraphFilter(filter), useRefreshInterval())
+  const mistake = mistakeOf(expression, graph.error)
   const { data: status } = useStatus()
   const [search, setSearch] = useState('')
 
@@ -44,7 +51,7 @@ export function MapPage() {
     if (key !== selectedKey) go(writeSelection(params, toSelection(map, key)))
   }
   const found = useMemo(() => findNodes(map, search), [map, search])
-  const panel = useMapPanel({ map, selectedKey, onSelect: select, interval })
+  const panel = useMapPanel({ map, selectedKey, onSelect: select, interval, filter })
 
   return (
     <PageFrame title="Trace map" panel={panel} isFullHeight={view === 'map'}>
@@ -53,6 +60,10 @@ export function MapPage() {
         {...(graph.data && { counter: `(${map.nodes.length} ${map.nodes.length === 1 ? 'node' : 'nodes'})` })}
         actions={
           <SpaceBetween direction="horizontal" size="xs">
+            <GroupPicker
+              groupName={filter.groupName}
+              onChange={(groupName) => go(withParams(params, { group: groupName }))}
+            />
             <RangePicker range={range} onChange={setRange} />
             <RefreshButton isRefreshing={graph.isFetching} onRefresh={() => void graph.refetch()} />
           </SpaceBetween>
@@ -60,6 +71,11 @@ export function MapPage() {
       >
         Trace map
       </Header>
+      <ExpressionField
+        expression={expression}
+        mistake={mistake}
+        onSearch={(filterExpression) => go(withParams(params, { filter: filterExpression }))}
+      />
       <div className="toolbar">
         <div className="toolbar-grow">
           <Input
@@ -99,7 +115,7 @@ export function MapPage() {
       {status?.sampleTraffic.running && (
         <StatusIndicator type="in-progress">Sample traffic is running: new traces arrive by themselves</StatusIndicator>
       )}
-      {graph.error && (
+      {graph.error && !mistake && (
         <ErrorPanel title="The trace map could not be read" error={graph.error} onRetry={() => void graph.refetch()} />
       )}
       {graph.isPending && (
@@ -107,7 +123,14 @@ export function MapPage() {
           <Spinner size="large" />
         </div>
       )}
-      {graph.data && map.nodes.length === 0 && <NoTraces range={range} onRange={setRange} />}
+      {graph.data && map.nodes.length === 0 && (
+        <NoTraces
+          range={range}
+          onRange={setRange}
+          filter={filter}
+          onClearFilter={() => go(withParams(params, { filter: null, group: null }))}
+        />
+      )}
       {map.nodes.length > 0 && view === 'map' && (
         <MapCanvas
           map={map}
@@ -128,6 +151,14 @@ export function MapPage() {
       )}
     </PageFrame>
   )
+}
+
+/** What of a filter a graph can be asked for. */
+function toGraphFilter({ filterExpression, groupName }: TraceFilter): GraphFilter {
+  return {
+    ...(filterExpression && { FilterExpression: filterExpression }),
+    ...(groupName && { GroupName: groupName }),
+  }
 }
 
 /** Keys of the nodes whose name or type holds the text; null without a text. */

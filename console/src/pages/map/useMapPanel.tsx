@@ -18,10 +18,14 @@ interface Options {
   onSelect: (key: string | null) => void
   /** What the figures cover; null when they are of a single trace. */
   interval: Interval | null
+  /** What the map is filtered by. */
+  filter?: TraceFilter
 }
 
+const NO_FILTER: TraceFilter = { outcomes: [] }
+
 /** The panel for the selection; null when nothing is selected or it is not on the map any more. */
-export function useMapPanel({ map, selectedKey, onSelect, interval }: Options): Panel | null {
+export function useMapPanel({ map, selectedKey, onSelect, interval, filter: base = NO_FILTER }: Options): Panel | null {
   const [dragged, setDragged] = useState<{ key: string; range: ResponseTimeRange } | null>(null)
   const node = map.nodeByKey.get(selectedKey ?? '')
   const edge = map.edgeByKey.get(selectedKey ?? '')
@@ -40,7 +44,7 @@ export function useMapPanel({ map, selectedKey, onSelect, interval }: Options): 
     onSelect: (next: ResponseTimeRange | null) => setDragged(next && { key: selected.key, range: next }),
   }
   const close = () => onSelect(null)
-  const filter = filterFor(map, selected, isFacingClient ? range : null)
+  const filter = { ...base, ...filterFor(map, selected, isFacingClient ? range : null) }
   const actions = interval && <ViewTraces interval={interval} filter={filter} isRange={isFacingClient && range !== null} />
 
   if (edge) {

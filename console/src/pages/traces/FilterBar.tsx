@@ -2,6 +2,7 @@
 
 import PropertyFilter from '@cloudscape-design/components/property-filter'
 import type { SearchAnswer, TraceFilter } from '../../api/internal.ts'
+import { bothOf, looksLikeExpression } from '../../model/filterExpression.ts'
 import { filterOptions, fromQuery, PROPERTIES, toQuery } from './filterTokens.ts'
 
 interface Props {
@@ -17,7 +18,7 @@ export function FilterBar({ filter, facets, countText, onChange }: Props) {
   return (
     <PropertyFilter
       query={toQuery(filter)}
-      onChange={({ detail }) => onChange(fromQuery(detail, filter))}
+      onChange={({ detail }) => onChange(withTypedExpression(fromQuery(detail, filter), filter))}
       filteringProperties={filter.edge ? [...PROPERTIES, { ...call, operators: [...call.operators] }] : PROPERTIES}
       filteringOptions={filterOptions(facets)}
       freeTextFiltering={{ operators: [':'], defaultOperator: ':' }}
@@ -29,4 +30,15 @@ export function FilterBar({ filter, facets, countText, onChange }: Props) {
       i18nStrings={{ clearFiltersText: 'Clear filters' }}
     />
   )
+}
+
+/** A filter expression that was typed among the conditions goes to where it is understood. */
+function withTypedExpression(filter: TraceFilter, before: TraceFilter): TraceFilter {
+  const { text, ...rest } = filter
+  if (text === undefined || text === before.text || !looksLikeExpression(text)) return filter
+  return {
+    ...rest,
+    filterExpression: bothOf(filter.filterExpression ?? '', text.trim()),
+    ...(before.text !== undefined && { text: before.text }),
+  }
 }

@@ -18,6 +18,8 @@ import { shortTraceId } from '../../url/traceId.ts'
 interface Props {
   traces: readonly TraceSummary[]
   matched: number | null
+  /** False when there may be more matches than were counted. */
+  isComplete: boolean
   isLoading: boolean
   hasMore: boolean
   isLoadingMore: boolean
@@ -78,12 +80,14 @@ const COLUMNS: TableProps.ColumnDefinition<TraceSummary>[] = [
 ]
 
 export function TraceTable(props: Props) {
-  const { traces, matched, isLoading, hasMore, isLoadingMore, onLoadMore, onExport, filter, empty } = props
+  const { traces, matched, isComplete, isLoading, hasMore, isLoadingMore, onLoadMore, onExport, filter, empty } = props
   const { items, collectionProps } = useCollection(traces, {
     sorting: { defaultState: { sortingColumn: COLUMNS[2] ?? {}, isDescending: true } },
   })
   const isFull = traces.length >= MAX_PAGES * PAGE_SIZE
-  const counter = matched === null ? '' : traces.length < matched ? `(${formatCount(traces.length)} of ${formatCount(matched)})` : `(${formatCount(matched)})`
+  const counted = Math.max(matched ?? 0, traces.length)
+  const total = `${formatCount(counted)}${isComplete ? '' : '+'}`
+  const counter = matched === null ? '' : traces.length < counted ? `(${formatCount(traces.length)} of ${total})` : `(${total})`
   return (
     <Table<TraceSummary>
       {...collectionProps}
@@ -121,7 +125,7 @@ export function TraceTable(props: Props) {
               </Box>
             ) : (
               <Button loading={isLoadingMore} onClick={onLoadMore}>
-                Load {formatCount(Math.min(PAGE_SIZE, Math.max(1, (matched ?? 0) - traces.length)))} more
+                {traces.length < counted ? `Load ${formatCount(Math.min(PAGE_SIZE, counted - traces.length))} more` : 'Search older traces'}
               </Button>
             )}
           </Box>

@@ -1,15 +1,16 @@
 // The traces: figures, two charts, values to refine by, and the list itself.
 
-import Alert from '@cloudscape-design/components/alert'
 import Grid from '@cloudscape-design/components/grid'
 import Header from '@cloudscape-design/components/header'
 import SpaceBetween from '@cloudscape-design/components/space-between'
 import { useMemo } from 'react'
-import type { TraceFilter } from '../../api/internal.ts'
+import type { SearchAnswer, TraceFilter } from '../../api/internal.ts'
 import { useTraceSearch } from '../../api/queries.ts'
 import { formatCount } from '../../model/format.ts'
 import { downloadText } from '../../ui/download.ts'
 import { ErrorPanel } from '../../ui/ErrorPanel.tsx'
+import { ExpressionField, mistakeOf } from '../../ui/ExpressionField.tsx'
+import { GroupPicker } from '../../ui/GroupPicker.tsx'
 import { NoTraces } from '../../ui/NoTraces.tsx'
 import { PageFrame } from '../../ui/PageFrame.tsx'
 import { RangePicker } from '../../ui/RangePicker.tsx'
@@ -18,7 +19,6 @@ import { navigate, useLocation } from '../../url/location.ts'
 import { readFilter, readRange, withParams, writeFilter, writeRange } from '../../url/params.ts'
 import type { TimeRange } from '../../url/timeRange.ts'
 import { FilterBar } from './FilterBar.tsx'
-import { looksLikeExpression } from './filterExpression.ts'
 import { Refiner } from './Refiner.tsx'
 import { TraceCharts } from './TraceCharts.tsx'
 import { TraceStatistics } from './TraceStatistics.tsx'
@@ -32,7 +32,8 @@ export function TracesPage() {
 
   const answer = search.data?.pages[0]
   const traces = useMemo(() => search.data?.pages.flatMap((page) => page.traces) ?? [], [search.data])
-  const expression = params.get('filter')
+  const expression = filter.filterExpression ?? ''
+  const mistake = mistakeOf(expression, search.error)
 
   const setRange = (next: TimeRange) => navigate(route, writeRange(params, next))
   const setFilter = (next: TraceFilter) => navigate(route, writeFilter(params, next))
@@ -44,6 +45,10 @@ export function TracesPage() {
           description="Find traces, then open one to see its timeline, its map and its raw documents."
           actions={
             <SpaceBetween direction="horizontal" size="xs">
+              <GroupPicker
+                groupName={filter.groupName}
+                onChange={(groupName) => navigate(route, withParams(params, { group: groupName }))}
+              />
               <RangePicker range={range} onChange={setRange} />
               <RefreshButton isRefreshing={search.isFetching} onRefresh={() => void search.refetch()} />
             </SpaceBetween>
@@ -51,22 +56,22 @@ export function TracesPage() {
         >
           Traces
         </Header>
-        {expression && (
-          <Alert type="info" header="The filter expression of this link is not evaluated" dismissible onDismiss={() => navigate(route, withParams(params, { filter: null }), 'replace')}>
-            This version filters by the conditions below. The link asked for: <code>{expression}</code>
-          </Alert>
-        )}
-        {search.error && (
+        <ExpressionField
+          expression={expression}
+          mistake={mistake}
+          onSearch={(filterExpression) => navigate(route, withParams(params, { filter: filterExpression }))}
+        />
+        {search.error && !mistake && (
           <ErrorPanel title="The traces could not be searched" error={search.error} onRetry={() => void search.refetch()} />
         )}
-        {answer && (
+        {answer && !search.error && (
           <TraceStatistics
             answer={answer}
             outcomes={filter.outcomes}
             onOutcomes={(outcomes) => setFilter({ ...filter, outcomes })}
           />
         )}
-        {(!answer || answer.matched > 0) && (
+        {!search.error && (!answer || answer.matched > 0) && (
           <Grid gridDefinition={[{ colspan: { default: 12, m: 8 } }, { colspan: { default: 12, m: 4 } }]}>
             <TraceCharts
               answer={answer}
@@ -83,6 +88,7 @@ export function TracesPage() {
         <TraceTable
           traces={traces}
           matched={answer?.matched ?? null}
+          isComplete={answer?.complete ?? true}
           isLoading={search.isPending}
           hasMore={search.hasNextPage}
           isLoadingMore={search.isFetchingNextPage}
@@ -92,27 +98,27 @@ export function TracesPage() {
             <FilterBar
               filter={filter}
               facets={answer?.facets}
-              countText={answer ? `${formatCount(answer.matched)} ${answer.matched === 1 ? 'match' : 'matches'}` : ''}
+              countText={answer ? countMatches(answer) : ''}
               onChange={setFilter}
             />
           }
           empty={
-            <NoTraces
-              range={range}
-              onRange={setRange}
-              filter={filter}
-              onClearFilter={() => setFilter({ outcomes: [] })}
-              hint={
-                filter.text !== undefined &&
-                looksLikeExpression(filter.text) &&
-                'Filter expressions are not available yet; choose Service, Response code, Response time … from the list.'
-              }
-            />
+            search.error ? (
+              <p className="quiet">Nothing was searched.</p>
+            ) : search.hasNextPage ? (
+              <p className="quiet">None of the newest traces match. Older ones were not looked at yet.</p>
+            ) : (
+              <NoTraces range={range} onRange={setRange} filter={filter} onClearFilter={() => setFilter({ outcomes: [] })} />
+            )
           }
         />
       </SpaceBetween>
     </PageFrame>
   )
+}
+
+function countMatches({ matched, complete }: SearchAnswer): string {
+  return `${formatCount(matched)}${complete ? '' : '+'} ${matched === 1 && complete ? 'match' : 'matches'}`
 }
 
 /** Four digits bound a bar well enough and keep the address short. */

@@ -67,7 +67,13 @@ export function toQuery(filter: TraceFilter): Query {
 
 /** Of conditions that a trace can only meet once, the last one given counts. */
 export function fromQuery(query: Query, before: TraceFilter): TraceFilter {
-  const filter: TraceFilter = { outcomes: [] }
+  const { filterExpression, groupName } = before
+  // What has a field of its own is no token and stays as it is.
+  const filter: TraceFilter = {
+    outcomes: [],
+    ...(filterExpression !== undefined && { filterExpression }),
+    ...(groupName !== undefined && { groupName }),
+  }
   for (const { propertyKey, operator, value } of query.tokens) {
     if (typeof value !== 'string') continue
     const number = Number(value)
