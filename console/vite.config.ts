@@ -14,7 +14,7 @@ export default defineConfig({
   plugins: [openSans(), react(), thirdParty()],
   server: {
     proxy: Object.fromEntries(
-      ['/api/v1', '/ServiceGraph', '/TraceGraph', '/GetSamplingRules'].map((path) => [path, { target: server }]),
+      ['/api/v1', '/healthz', '/ServiceGraph', '/TraceGraph', '/Groups', '/GetSamplingRules'].map((path) => [path, { target: server }]),
     ),
   },
   build: {

@@ -3,21 +3,20 @@
 import I18nProvider from '@cloudscape-design/components/i18n'
 import messages from '@cloudscape-design/components/i18n/messages/all.en'
 import Spinner from '@cloudscape-design/components/spinner'
-import { lazy, Suspense, type ReactNode } from 'react'
+import { Suspense, type ReactNode } from 'react'
 import { isWaitingForFirstTrace, useStatus } from './api/queries.ts'
 import { ErrorBoundary } from './ui/ErrorBoundary.tsx'
+import { lazyPage } from './ui/lazyPage.tsx'
 import { MissingPage } from './ui/MissingPage.tsx'
 import { PageFrame } from './ui/PageFrame.tsx'
 import { TopBar } from './ui/TopBar.tsx'
 import { routePath, useLocation, type Route } from './url/location.ts'
 
-const MapPage = lazy(() => import('./pages/map/MapPage.tsx').then((module) => ({ default: module.MapPage })))
-const TracesPage = lazy(() => import('./pages/traces/TracesPage.tsx').then((module) => ({ default: module.TracesPage })))
-const TracePage = lazy(() => import('./pages/trace/TracePage.tsx').then((module) => ({ default: module.TracePage })))
-const SamplingPage = lazy(() =>
-  import('./pages/sampling/SamplingPage.tsx').then((module) => ({ default: module.SamplingPage })),
-)
-const ConnectPage = lazy(() => import('./pages/connect/ConnectPage.tsx').then((module) => ({ default: module.ConnectPage })))
+const MapPage = lazyPage(async () => (await import('./pages/map/MapPage.tsx')).MapPage)
+const TracesPage = lazyPage(async () => (await import('./pages/traces/TracesPage.tsx')).TracesPage)
+const TracePage = lazyPage(async () => (await import('./pages/trace/TracePage.tsx')).TracePage)
+const SamplingPage = lazyPage(async () => (await import('./pages/sampling/SamplingPage.tsx')).SamplingPage)
+const ConnectPage = lazyPage(async () => (await import('./pages/connect/ConnectPage.tsx')).ConnectPage)
 
 export function App() {
   const { route } = useLocation()

@@ -10,17 +10,6 @@ import { App } from './App.tsx'
 import { followMode } from './theme/mode.ts'
 import { declareTokens } from './theme/tokens.ts'
 
-// A tab that was open during an upgrade asks for files of the build before. One reload gets the new page; a second
-// failure within seconds is another trouble, and reloading for ever would hide it.
-const RELOADED_AT = 'roentgen.reloaded-at'
-window.addEventListener('vite:preloadError', (event) => {
-  const before = Number(sessionStorage.getItem(RELOADED_AT) ?? 0)
-  if (Date.now() - before < 10_000) return
-  event.preventDefault()
-  sessionStorage.setItem(RELOADED_AT, String(Date.now()))
-  window.location.reload()
-})
-
 const queries = new QueryClient({
   defaultOptions: {
     queries: {

@@ -26,13 +26,19 @@ export async function startMockServer({ port = 0, empty = false } = {}) {
     answer(state, server, request, response).catch((error) => send(response, 500, { Message: String(error) }))
   })
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() }
+  const close = () =>
+    new Promise((resolve) => {
+      server.close(resolve)
+      server.closeAllConnections()
+    })
+  return { url: `http://127.0.0.1:${server.address().port}`, port: server.address().port, close }
 }
 
 async function answer(state, server, request, response) {
   const path = new URL(request.url, 'http://mock').pathname
   const body = request.method === 'POST' ? JSON.parse((await readBody(request)) || '{}') : {}
   const [, traceId, rest, segmentId] = /^\/api\/v1\/traces\/([^/]+)(?:\/(segments|raw)(?:\/([^/]+))?)?$/.exec(path) ?? []
+  if (path === '/healthz') return send(response, 200, { status: 'ok' })
   if (path === '/api/v1/status') return send(response, 200, status(state, server))
   if (path === '/api/v1/sample-traffic') return sampleTraffic(state, response)
   if (path === '/ServiceGraph') return graph(state, body, response)

@@ -25,8 +25,8 @@ before(async () => {
 
 after(async () => {
   await browser?.close()
-  server?.close()
-  empty?.close()
+  await server?.close()
+  await empty?.close()
 })
 
 const inState = (page, selector) => page.locator(selector).first().waitFor()
@@ -192,6 +192,46 @@ test('errors are told where the content would be, and can be tried again', async
   failing = false
   await page.getByRole('button', { name: 'Try again' }).click()
   await page.locator('.node-card').first().waitFor()
+  await close()
+})
+
+test('a page that cannot be loaded says so, and comes when the server is back', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  const lost = await startMockServer()
+  await page.goto(`${lost.url}/#/traces`)
+  await inState(page, 'tbody a')
+  await lost.close()
+  await page.getByRole('link', { name: 'Sampling rules' }).click()
+  await page.getByText('This page could not be loaded').waitFor()
+  await page.getByText('The server does not answer. Is Roentgen still running?').waitFor()
+  await page.waitForTimeout(300) // The picture should not catch the alert fading in.
+  await picture(page, 'server-lost-light')
+  assert.deepEqual(await axeViolations(page), [])
+  const back = await startMockServer({ port: lost.port })
+  await page.getByText('checkout-all').waitFor()
+  assert.match(page.url(), /#\/sampling-rules/)
+  assert.deepEqual(complaints.filter((text) => !/ERR_CONNECTION|does not answer/.test(text)), [])
+  await close()
+  await back.close()
+})
+
+test('a tab of the build before gets the new one, but is not reloaded for ever', async () => {
+  const { page, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/traces`)
+  await inState(page, 'tbody a')
+  let isGone = true
+  let reloads = 0
+  page.on('domcontentloaded', () => {
+    reloads += 1
+  })
+  await page.route('**/SamplingPage-*.js', (route) => (isGone ? route.fulfill({ status: 404, body: 'gone' }) : route.continue()))
+  await page.getByRole('link', { name: 'Sampling rules' }).click()
+  await page.getByText('This page ran into a defect of the console').waitFor()
+  assert.equal(reloads, 1)
+  isGone = false
+  await page.evaluate(() => sessionStorage.clear())
+  await page.reload()
+  await page.getByText('checkout-all').waitFor()
   await close()
 })
 

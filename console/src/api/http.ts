@@ -18,6 +18,15 @@ export class ApiError extends Error {
   }
 }
 
+/** What to say when nobody answers. */
+export const NO_ANSWER = 'The server does not answer. Is Roentgen still running?'
+
+/** Whether the server answers that it is well. */
+export async function isServerUp(): Promise<boolean> {
+  const response = await fetch('healthz', { cache: 'no-store' }).catch(() => null)
+  return response?.ok ?? false
+}
+
 /** Sends a request to a path of the server, relative to the page, and gives the answer's body. */
 export async function request<T>(path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   let response: Response
@@ -32,7 +41,7 @@ export async function request<T>(path: string, body?: unknown, signal?: AbortSig
     })
   } catch (cause) {
     if (signal?.aborted) throw cause
-    throw new ApiError('The server does not answer. Is Roentgen still running?', 0)
+    throw new ApiError(NO_ANSWER, 0)
   }
   if (!response.ok) throw await toError(response)
   // The server is ours and its answers have no version of their own: their shape is what api/*.ts declares.

@@ -1,7 +1,9 @@
 // Keeps a defect of one page on that page: the rest of the console stays usable.
 
 import { Component, type ReactNode } from 'react'
+import { ApiError } from '../api/http.ts'
 import { ErrorPanel } from './ErrorPanel.tsx'
+import { UnloadedPage } from './lazyPage.tsx'
 
 interface Props {
   children: ReactNode
@@ -30,11 +32,15 @@ export class ErrorBoundary extends Component<Props, State> {
     const { error } = this.state
     if (!error) return this.props.children
     return this.props.frame(
-      <ErrorPanel
-        title="This page ran into a defect of the console"
-        error={error}
-        onRetry={() => this.setState({ error: null })}
-      />,
+      error instanceof ApiError ? (
+        <UnloadedPage error={error} />
+      ) : (
+        <ErrorPanel
+          title="This page ran into a defect of the console"
+          error={error}
+          onRetry={() => this.setState({ error: null })}
+        />
+      ),
     )
   }
 }
