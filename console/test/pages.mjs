@@ -251,6 +251,12 @@ test('a segment that failed opens on its exception, which leads to where it was 
   await page.waitForURL(new RegExp(`seg=${root.raising}`))
   await page.getByText('PaymentDeclined').first().waitFor()
   await page.getByText('Raised in').waitFor({ state: 'hidden' })
+  // Failed are segments and subsegments, so both make the whole.
+  const facts = await page.locator('.facts').textContent()
+  const [, failed, all] = /Failed \(sub\)segments([\d,]+) of ([\d,]+)/.exec(facts) ?? []
+  const trace = await (await fetch(`${server.url}/api/v1/traces/${root.id}`)).json()
+  assert.equal(Number(failed?.replace(',', '')), trace.rows.flags.filter((flags) => flags & 7).length)
+  assert.equal(Number(all?.replace(',', '')), trace.rows.id.length)
   await page.getByRole('tab', { name: 'Overview' }).click()
   await page.waitForURL(/tab=overview/)
   await page.getByText('Self time').waitFor()

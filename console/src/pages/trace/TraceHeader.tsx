@@ -46,7 +46,11 @@ export function TraceHeader({ trace }: { trace: Trace }) {
           {formatCount(trace.segmentCount)}
           {rows.id.length > trace.segmentCount && <small> · {formatCount(rows.id.length)} with subsegments</small>}
         </Fact>
-        {troubled > 0 && <Fact label="Failed segments">{formatCount(troubled)}</Fact>}
+        {troubled > 0 && (
+          <Fact label="Failed (sub)segments">
+            {formatCount(troubled)} <small>of {formatCount(rows.id.length)}</small>
+          </Fact>
+        )}
       </dl>
       {trace.limitExceeded && (
         <Alert type="warning">This trace is larger than the server keeps. Segments that came after the limit are missing.</Alert>
