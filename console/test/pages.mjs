@@ -251,6 +251,10 @@ test('a segment that failed opens on its exception, which leads to where it was 
   await page.waitForURL(new RegExp(`seg=${root.raising}`))
   await page.getByText('PaymentDeclined').first().waitFor()
   await page.getByText('Raised in').waitFor({ state: 'hidden' })
+  // All frames are there to see; only the panel scrolls.
+  const stack = await page.locator('.stack').first().evaluate((list) => ({ visible: list.clientHeight, whole: list.scrollHeight, frames: list.children.length }))
+  assert.equal(stack.frames, 15)
+  assert.equal(stack.visible, stack.whole)
   // Failed are segments and subsegments, so both make the whole.
   const facts = await page.locator('.facts').textContent()
   const [, failed, all] = /Failed \(sub\)segments([\d,]+) of ([\d,]+)/.exec(facts) ?? []

@@ -84,7 +84,7 @@ function ExceptionView({ exception, all }: { exception: Exception; all: readonly
         </p>
       )}
       {exception.frames.length > 0 && (
-        <ol className="stack" tabIndex={0} aria-label="Stack">
+        <ol className="stack" aria-label="Stack">
           {exception.frames.map((frame, idx) => (
             <li key={idx}>
               <strong>{frame.label || '?'}</strong>
