@@ -40,12 +40,21 @@ export function formatShare(count: number, total: number): string {
   return percent < 1 ? `${percent.toFixed(2)}%` : `${Math.min(percent, 99.9).toFixed(1)}%`
 }
 
-/** Requests in an interval as a rate, or as a plain count where a rate would only say "less than one". */
-export function formatRate(count: number, intervalSeconds: number): string {
+/** How to tell amounts of requests. */
+export type RequestUnit = 'per minute' | 'count'
+
+/** The one unit for figures that are compared: counts where even the largest rate would only say "less than one". */
+export function requestUnit(largestCount: number, intervalSeconds: number): RequestUnit {
+  return largestCount * 60 >= intervalSeconds ? 'per minute' : 'count'
+}
+
+/** Requests in an interval: "24/min", "0.3/min", "7 requests". */
+export function formatRequests(count: number, intervalSeconds: number, unit: RequestUnit): string {
+  if (unit === 'count') return `${formatCount(count)} ${count === 1 ? 'request' : 'requests'}`
   const perMinute = (count * 60) / intervalSeconds
   if (perMinute >= 9.95) return `${formatCount(Math.round(perMinute))}/min`
-  if (perMinute >= 1) return `${perMinute.toFixed(1).replace(/\.0$/, '')}/min`
-  return `${formatCount(count)} ${count === 1 ? 'request' : 'requests'}`
+  if (perMinute > 0 && perMinute < 0.05) return '<0.1/min'
+  return `${perMinute.toFixed(1).replace(/\.0$/, '')}/min`
 }
 
 /** "1.2 MiB". */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatAge, formatBytes, formatClock, formatDateTime, formatDuration, formatRate, formatShare, formatTick } from '../../src/model/format.ts'
+import { formatAge, formatBytes, formatClock, formatDateTime, formatDuration, formatRequests, formatShare, formatTick, requestUnit } from '../../src/model/format.ts'
 
 test.each([
   [0, '0 ms'],
@@ -34,14 +34,26 @@ test.each([
 })
 
 test.each([
-  [360, 900, '24/min'],
-  [30, 900, '2/min'],
-  [33, 900, '2.2/min'],
-  [18_000, 900, '1,200/min'],
-  [1, 900, '1 request'],
-  [7, 900, '7 requests'],
-])('%d requests in %d s are %s', (count, seconds, text) => {
-  expect(formatRate(count, seconds)).toBe(text)
+  [360, '24/min'],
+  [30, '2/min'],
+  [33, '2.2/min'],
+  [18_000, '1,200/min'],
+  [13, '0.9/min'],
+  [1, '0.1/min'],
+  [0, '0/min'],
+])('%d requests in a quarter of an hour are %s', (count, text) => {
+  expect(formatRequests(count, 900, 'per minute')).toBe(text)
+})
+
+test('a rate too small for its digits, and plain counts', () => {
+  expect(formatRequests(1, 7200, 'per minute')).toBe('<0.1/min')
+  expect(formatRequests(1, 900, 'count')).toBe('1 request')
+  expect(formatRequests(7000, 900, 'count')).toBe('7,000 requests')
+})
+
+test('figures that are compared have the unit of the largest', () => {
+  expect(requestUnit(15, 900)).toBe('per minute')
+  expect(requestUnit(14, 900)).toBe('count')
 })
 
 test.each([

@@ -5,7 +5,7 @@ import SpaceBetween from '@cloudscape-design/components/space-between'
 import type { ReactNode } from 'react'
 import { averageLatency, type Statistics } from '../../model/graph.ts'
 import { binEntries, binsTouched, countBetween, logTicks, percentile } from '../../model/histogram.ts'
-import { formatCount, formatDuration, formatRate, formatShare, formatTick } from '../../model/format.ts'
+import { formatCount, formatDuration, formatRequests, formatShare, formatTick, requestUnit } from '../../model/format.ts'
 import type { Outcome } from '../../api/internal.ts'
 import type { HistogramEntry } from '../../api/xray.ts'
 import { Histogram } from '../../ui/Histogram.tsx'
@@ -42,14 +42,15 @@ export function StatisticsPanel(props: Props) {
   const bins = binEntries(entries)
   const touched = selected && binsTouched(bins, selected.low, selected.high)
   const time = (value: number | null) => (value === null ? '–' : formatDuration(value))
-  const rate = intervalSeconds === null || total === 0 ? '' : ` (${formatRate(total, intervalSeconds)})`
+  const hasRate = intervalSeconds !== null && requestUnit(total, intervalSeconds) === 'per minute'
+  const rate = hasRate ? ` (${formatRequests(total, intervalSeconds, 'per minute')})` : ''
   return (
     <SpaceBetween size="l">
       <KeyValuePairs
         columns={2}
         items={[
           ...facts,
-          { label: 'Requests', value: `${formatCount(total)}${rate.includes('request') ? '' : rate}` },
+          { label: 'Requests', value: `${formatCount(total)}${rate}` },
           { label: 'OK', value: withShare(counts.ok, total) },
           ...TROUBLES.map(({ outcome, label }) => ({
             label,

@@ -9,7 +9,7 @@ import {
   type ServiceMap,
   type Statistics,
 } from '../../model/graph.ts'
-import { formatCount, formatDuration, formatRate, formatShare } from '../../model/format.ts'
+import { formatCount, formatDuration, formatRequests, formatShare, requestUnit, type RequestUnit } from '../../model/format.ts'
 import { NODE_HEIGHT, type Layout, type Point } from '../../model/layout.ts'
 import { worstOutcome } from '../../model/outcome.ts'
 
@@ -34,6 +34,8 @@ export function toFlowNodes(
   layout: Layout,
   look: Look & { intervalSeconds: number | null; content: CardContent },
 ): CardNode[] {
+  const busiest = Math.max(0, ...map.nodes.map((node) => node.statistics.total))
+  const unit = requestUnit(busiest, look.intervalSeconds ?? 0)
   return map.nodes.map((node) => ({
     id: node.key,
     type: 'card',
@@ -48,11 +50,11 @@ export function toFlowNodes(
     selected: node.key === look.selectedKey,
     ariaRole: 'button',
     // What is seen comes first in what is heard, so that "click checkout" finds the card by voice.
-    ariaLabel: `${nodeTitle(node)} ${cardLine(node, look)}. ${describeNode(node)}`,
+    ariaLabel: `${nodeTitle(node)} ${cardLine(node, look, unit)}. ${describeNode(node)}`,
     domAttributes: { 'aria-roledescription': 'node' },
     data: {
       node,
-      line: cardLine(node, look),
+      line: cardLine(node, look, unit),
       isDimmed: look.focus !== null && !look.focus.has(node.key),
     },
   }))
@@ -89,13 +91,13 @@ function bothIn(focus: ReadonlySet<string>, edge: MapEdge): boolean {
   return focus.has(edge.from) && focus.has(edge.to)
 }
 
-function cardLine(node: MapNode, look: { intervalSeconds: number | null; content: CardContent }): string {
+function cardLine(node: MapNode, look: { intervalSeconds: number | null; content: CardContent }, unit: RequestUnit): string {
   if (look.content === 'types') return node.isClient ? 'Client' : (node.type ?? 'No type')
   const average = averageLatency(node.statistics)
   if (average === null) return 'no requests'
   const { total } = node.statistics
-  const rate = look.intervalSeconds === null ? `${formatCount(total)}×` : formatRate(total, look.intervalSeconds)
-  return `${formatDuration(average)} · ${rate}`
+  const requests = look.intervalSeconds === null ? `${formatCount(total)}×` : formatRequests(total, look.intervalSeconds, unit)
+  return `${formatDuration(average)} · ${requests}`
 }
 
 /** What a screen reader says about a node beyond what its card shows. */
