@@ -149,6 +149,22 @@ test('the response-time chart is worked by keyboard too', async () => {
   await close()
 })
 
+test('the map of the shop is shown whole, and nothing lies over its cards', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  await page.goto(`${server.url}/#/service-map`)
+  await inState(page, '.node-card')
+  await page.waitForTimeout(300) // The view is set after the first picture.
+  const covered = await page.locator('.node-card').evaluateAll((cards) =>
+    cards.filter((card) => {
+      const { left, right, top, bottom } = card.getBoundingClientRect()
+      const corners = [[left + 20, top + 4], [right - 20, top + 4], [left + 20, bottom - 4], [right - 20, bottom - 4]]
+      return corners.some(([x, y]) => !card.contains(document.elementFromPoint(x, y)))
+    }).map((card) => card.textContent))
+  assert.deepEqual(covered, [])
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
 test('ten thousand segments: few rows in the document, keyboard, filter, zoom', async () => {
   const { page, complaints, close } = await openPage(browser)
   await page.goto(`${server.url}/#/traces/${traces[10].id}`)

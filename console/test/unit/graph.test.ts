@@ -150,13 +150,23 @@ test('a map too large to read whole starts at its anchor, without empty room bey
   const layout = { nodes: new Map(places), nodeWidth: 200 }
   const frame = { width: 1000, height: 700 }
   const start = viewportFor(layout, { keys: null, anchor: 'n20' }, frame, 1.6)
-  expect(start?.zoom).toBeGreaterThanOrEqual(0.6)
+  expect(start?.zoom).toBe(0.5)
   // The left edge stands beside the zoom buttons.
   expect(start?.x).toBeCloseTo(58)
   const middle = viewportFor(layout, { keys: null, anchor: 'n30' }, frame, 1.6)
   expect((middle?.x ?? 0) + (3000 + 100) * (middle?.zoom ?? 0)).toBeCloseTo(58 + (1000 - 58 - 22) / 2)
   const whole = viewportFor(layout, { keys: null, anchor: null }, frame, 1.6)
   expect((whole?.x ?? 0) + (19 * 300 + 200) * (whole?.zoom ?? 0)).toBeLessThanOrEqual(frame.width)
+})
+
+test('a map that can be read whole is shown whole, whatever its anchor', () => {
+  const places = Array.from({ length: 10 }, (_, idx) => [`n${idx}`, { x: idx * 200, y: idx * 60 }] as const)
+  const layout = { nodes: new Map(places), nodeWidth: 176 }
+  const frame = { width: 1140, height: 640 }
+  const viewport = viewportFor(layout, { keys: null, anchor: 'n0' }, frame, 1.6)
+  expect(viewport).toEqual(viewportFor(layout, { keys: null, anchor: null }, frame, 1.6))
+  expect(viewport?.zoom).toBeGreaterThan(0.5)
+  expect(viewport?.zoom).toBeLessThan(0.6)
 })
 
 test('the busiest root is the node that most requests enter by, also where every node is called', () => {

@@ -89,31 +89,33 @@ function Canvas({ map, selectedKey, onSelect, intervalSeconds, content, stressed
   }
 
   return (
-    <div ref={frame} className="map-canvas">
-      <ReactFlow
-        nodes={nodes}
-        edges={edges}
-        nodeTypes={NODE_TYPES}
-        edgeTypes={EDGE_TYPES}
-        onNodesChange={select}
-        onEdgesChange={select}
-        onPaneClick={() => onSelect(null)}
-        onKeyDown={(event) => {
-          if (event.key === 'Escape') onSelect(null)
-        }}
-        minZoom={MIN_ZOOM}
-        maxZoom={MAX_ZOOM}
-        nodesDraggable={false}
-        nodesConnectable={false}
-        elementsSelectable
-        deleteKeyCode={null}
-        multiSelectionKeyCode={null}
-        selectionKeyCode={null}
-        zoomOnDoubleClick={false}
-      >
-        <MapControls onFit={() => fit(null, null, true)} />
-        {legend && <div className="map-legend">{legend}</div>}
-      </ReactFlow>
+    <div className="map-canvas">
+      {legend && <div className="map-legend">{legend}</div>}
+      <div ref={frame} className="map-area">
+        <ReactFlow
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
+          onNodesChange={select}
+          onEdgesChange={select}
+          onPaneClick={() => onSelect(null)}
+          onKeyDown={(event) => {
+            if (event.key === 'Escape') onSelect(null)
+          }}
+          minZoom={MIN_ZOOM}
+          maxZoom={MAX_ZOOM}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          elementsSelectable
+          deleteKeyCode={null}
+          multiSelectionKeyCode={null}
+          selectionKeyCode={null}
+          zoomOnDoubleClick={false}
+        >
+          <MapControls onFit={() => fit(null, null, true)} />
+        </ReactFlow>
+      </div>
     </div>
   )
 }

@@ -11,11 +11,9 @@ export interface Viewport {
 const PADDING = 22
 /** Room for the zoom buttons at the left of the map. */
 const PADDING_LEFT = 58
-/** Room for the legend above the map. */
-const PADDING_TOP = 56
 
-/** Below this zoom the names on the cards, of 13 pixels, are hard to read. */
-const LEAST_READABLE = 0.6
+/** Below this zoom the names on the cards, of 13 pixels, cannot be read; a map that fits at it is shown whole. */
+const LEAST_READABLE = 0.5
 
 interface Subject {
   /** Nodes to show; null for all. */
@@ -39,7 +37,7 @@ export function viewportFor(
   const bottom = Math.max(...points.map((point) => point.y)) + NODE_HEIGHT
   const room = {
     width: Math.max(50, frame.width - PADDING_LEFT - PADDING),
-    height: Math.max(50, frame.height - PADDING - PADDING_TOP),
+    height: Math.max(50, frame.height - 2 * PADDING),
   }
   // A selection is not blown up beyond what reads well; a small map may grow a little.
   const limit = keys === null ? Math.min(maxZoom, 1.25) : 1
@@ -52,7 +50,7 @@ export function viewportFor(
   }
   return {
     x: PADDING_LEFT + room.width / 2 - centre.x * zoom,
-    y: PADDING_TOP + room.height / 2 - centre.y * zoom,
+    y: PADDING + room.height / 2 - centre.y * zoom,
     zoom,
   }
 }
