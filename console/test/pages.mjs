@@ -149,6 +149,35 @@ test('the response-time chart is worked by keyboard too', async () => {
   await close()
 })
 
+test('on a narrow page no label of the charts lies on another', async () => {
+  const { page, complaints, close } = await openPage(browser, { width: 420, height: 900 })
+  for (const chart of ['', '&chart=over-time']) {
+    await page.goto(`${server.url}/#/traces?timeRange=PT1H${chart}`)
+    await page.locator('.histogram rect').first().waitFor()
+    await picture(page, `traces-narrow${chart && '-over-time'}-light`)
+    const boxes = await page.locator('.histogram .chart-text[y]').evaluateAll((labels) => labels.map((label) => label.getBoundingClientRect().toJSON()))
+    assert.ok(boxes.length >= 2, `${boxes.length} labels`)
+    for (const [idx, { left }] of boxes.entries()) assert.ok(idx === 0 || left > boxes[idx - 1].right, `label ${idx} of ${chart}`)
+  }
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
+test('the labels of the time lane end within it', async () => {
+  const { page, complaints, close } = await openPage(browser)
+  for (const trace of [traces[20], traces[7], traces[3]]) {
+    await page.goto(`${server.url}/#/traces/${trace.id}`)
+    await page.locator('.lane-tick').first().waitFor()
+    const outside = await page.locator('.timeline-head .lane').evaluate((lane) => {
+      const { right } = lane.getBoundingClientRect()
+      return [...lane.querySelectorAll('.lane-tick')].filter((tick) => tick.getBoundingClientRect().right > right + 1).map((tick) => tick.textContent)
+    })
+    assert.deepEqual(outside, [])
+  }
+  assert.deepEqual(complaints, [])
+  await close()
+})
+
 test('the map of the shop is shown whole, and nothing lies over its cards', async () => {
   const { page, complaints, close } = await openPage(browser)
   await page.goto(`${server.url}/#/service-map`)

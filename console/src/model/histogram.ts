@@ -119,6 +119,45 @@ export function logTicks(bins: readonly Bin[], atMost: number): { value: number;
   return chosen.map((value) => ({ value, place: place(value) }))
 }
 
+export interface Tick {
+  label: string
+  /** From 0 (left) to 1 (right). */
+  place: number
+}
+
+/** Width of a digit of a chart's labels, of 11 pixels, and the least room between two labels. */
+const DIGIT_WIDTH = 6.2
+const LABEL_GAP = 10
+
+/** Room that the label of an axis takes, in pixels. */
+export function labelWidth(label: string): number {
+  return label.length * DIGIT_WIDTH
+}
+
+/** Every tick, every second one, every third, …: the most whose labels do not touch on an axis of so many pixels. */
+export function ticksWithRoom(ticks: readonly Tick[], width: number): Tick[] {
+  for (let step = 1; step < ticks.length; step += 1) {
+    const kept = ticks.filter((_, idx) => idx % step === 0)
+    const touches = kept.some((tick, idx) => {
+      const next = kept[idx + 1]
+      return next !== undefined && labelEnd(tick, width) + LABEL_GAP > labelEnd(next, width) - labelWidth(next.label)
+    })
+    if (!touches) return kept
+  }
+  return ticks.slice(0, 1)
+}
+
+/** Which side of a label stands at its place: at the ends of the axis it may not reach out. */
+export function labelAnchor(place: number): 'start' | 'middle' | 'end' {
+  if (place < 0.03) return 'start'
+  return place > 0.97 ? 'end' : 'middle'
+}
+
+function labelEnd({ label, place }: Tick, width: number): number {
+  const share = { start: 1, middle: 0.5, end: 0 }[labelAnchor(place)]
+  return place * width + share * labelWidth(label)
+}
+
 /** A round number at or above `count`, for the top of an axis with two steps. */
 export function axisTop(count: number): number {
   if (count <= 2) return 2

@@ -2,16 +2,10 @@
 // keyboard there are two sliders over the chart, shown only by their focus ring.
 
 import { useRef, useState, type PointerEvent } from 'react'
-import { axisTop, countBetween, peakCount, type Bin } from '../model/histogram.ts'
+import { axisTop, countBetween, labelAnchor, peakCount, ticksWithRoom, type Bin, type Tick } from '../model/histogram.ts'
 import { formatCount } from '../model/format.ts'
 import { OUTCOME_LABEL, OUTCOMES, totalCount } from '../model/outcome.ts'
 import { useElementSize } from './useElementSize.ts'
-
-export interface Tick {
-  label: string
-  /** From 0 (left) to 1 (right). */
-  place: number
-}
 
 interface Props {
   bins: readonly Bin[]
@@ -107,13 +101,13 @@ export function Histogram(props: Props) {
               state={shown && (idx < shown[0] || idx > shown[1]) ? 'dimmed' : hovered === idx ? 'hovered' : 'plain'}
             />
           ))}
-          {ticks.map((tick) => (
+          {ticksWithRoom(ticks, plotWidth).map((tick) => (
             <text
               key={tick.place}
               className="chart-text"
               x={tick.place * plotWidth}
               y={plotHeight + 17}
-              textAnchor={anchor(tick.place)}
+              textAnchor={labelAnchor(tick.place)}
             >
               {tick.label}
             </text>
@@ -205,11 +199,6 @@ function sorted(a: number, b: number): [number, number] {
 
 function isSame(a: readonly [number, number] | null, b: readonly [number, number]): boolean {
   return a !== null && a[0] === b[0] && a[1] === b[1]
-}
-
-function anchor(place: number): 'start' | 'middle' | 'end' {
-  if (place < 0.03) return 'start'
-  return place > 0.97 ? 'end' : 'middle'
 }
 
 function describeAll(

@@ -1,5 +1,18 @@
 import { expect, test } from 'vitest'
-import { axisTop, binEntries, binsFromEdges, binsFromSeries, binsTouched, countBetween, logTicks, peakCount, percentile } from '../../src/model/histogram.ts'
+import {
+  axisTop,
+  binEntries,
+  binsFromEdges,
+  binsFromSeries,
+  binsTouched,
+  countBetween,
+  labelAnchor,
+  labelWidth,
+  logTicks,
+  peakCount,
+  percentile,
+  ticksWithRoom,
+} from '../../src/model/histogram.ts'
 
 test('no entries, no bars', () => {
   expect(binEntries([])).toEqual([])
@@ -78,4 +91,21 @@ test('ticks are round, in order, within the chart and not too many', () => {
 
 test.each([[0, 2], [1, 2], [3, 4], [17, 20], [36, 40], [110, 120], [999, 1000]])('the axis for %d ends at %d', (count, top) => {
   expect(axisTop(count)).toBe(top)
+})
+
+test('labels of an axis never touch, and all are there where they have room', () => {
+  const ticks = Array.from({ length: 12 }, (_, idx) => ({ label: `${idx}00 ms`, place: idx / 11 }))
+  expect(ticksWithRoom(ticks, 2000)).toEqual(ticks)
+  expect(ticksWithRoom(ticks, 330).length).toBeGreaterThan(2)
+  expect(ticksWithRoom([], 100)).toEqual([])
+  for (let width = 1; width < 1000; width += 13) {
+    const kept = ticksWithRoom(ticks, width)
+    expect(kept.length).toBeGreaterThan(0)
+    let before = -Infinity
+    for (const { label, place } of kept) {
+      const start = place * width - { start: 0, middle: 0.5, end: 1 }[labelAnchor(place)] * labelWidth(label)
+      expect(start).toBeGreaterThan(before)
+      before = start + labelWidth(label)
+    }
+  }
 })

@@ -3,6 +3,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useId, useRef, type KeyboardEvent } from 'react'
 import { formatTick } from '../../model/format.ts'
+import { labelWidth } from '../../model/histogram.ts'
 import { linearTicks } from '../../model/rows.ts'
 import { useElementSize } from '../../ui/useElementSize.ts'
 import { TimelineRow } from './TimelineRow.tsx'
@@ -18,6 +19,8 @@ interface Props {
 const ROW_HEIGHT = 28
 /** Rows kept ready above and below the view. */
 const OVERSCAN = 12
+/** Between the line of a tick and its label, in pixels. */
+const LABEL_INDENT = 5
 /** Below this width the lanes need the room more than long names do. */
 const NARROW = 760
 
@@ -25,6 +28,8 @@ export function TimelineTree({ timeline, selectedRow, onSelect }: Props) {
   const { rows, ends, shown, collapsed, window: zoom } = timeline
   const scroller = useRef<HTMLDivElement>(null)
   const { width } = useElementSize(scroller)
+  const lane = useRef<HTMLSpanElement>(null)
+  const { width: laneWidth } = useElementSize(lane)
   const id = useId()
   const virtual = useVirtualizer({
     count: shown.length,
@@ -106,6 +111,9 @@ export function TimelineTree({ timeline, selectedRow, onSelect }: Props) {
 
   const columns = width > 0 && width < NARROW ? 'timeline timeline-narrow' : 'timeline'
   const ticks = linearTicks(zoom.startUs, zoom.endUs, width < NARROW ? 4 : 7)
+  // A label begins at its line and may not reach out of the lane; the line alone stays.
+  const hasRoom = (tick: number) =>
+    ((tick - zoom.startUs) / (zoom.endUs - zoom.startUs)) * laneWidth + LABEL_INDENT + labelWidth(formatTick(tick / 1e6)) <= laneWidth
   const share = (us: number) => `${((us - zoom.startUs) / (zoom.endUs - zoom.startUs)) * 100}%`
   return (
     <div
@@ -127,8 +135,8 @@ export function TimelineTree({ timeline, selectedRow, onSelect }: Props) {
         <span role="columnheader" className="number">
           Duration
         </span>
-        <span role="columnheader" className="lane" aria-label="Time">
-          {ticks.map((tick) => (
+        <span ref={lane} role="columnheader" className="lane" aria-label="Time">
+          {ticks.filter(hasRoom).map((tick) => (
             <span key={tick} className="lane-tick" style={{ left: share(tick) }}>
               {formatTick(tick / 1e6)}
             </span>
