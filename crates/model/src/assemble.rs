@@ -24,7 +24,7 @@ mod order;
 mod summary;
 
 #[cfg(test)]
-pub(crate) use observe::{MAX_LINKS_OF_SEGMENT, MAX_LINKS_OF_TRACE};
+pub(crate) use observe::{MAX_LINKED_TRACES_OF_SEGMENT, MAX_LINKS_OF_TRACE};
 use order::{Place, Position};
 
 /// Puts a trace together from all its documents, in whatever order they came; `None` when there

@@ -11,8 +11,9 @@ use crate::{
     ServiceId, Timestamp, TraceGraph, TraceId,
 };
 
-/// Most other traces that a segment may link to (X-Ray's quotas); further links are passed over.
-pub(crate) const MAX_LINKS_OF_SEGMENT: usize = 20;
+/// Most other traces that a segment may link to (X-Ray's quotas), each of them by any number of
+/// links; links to further ones are passed over.
+pub(crate) const MAX_LINKED_TRACES_OF_SEGMENT: usize = 20;
 
 /// Most links of a trace that count (X-Ray's quotas); further ones are passed over.
 pub(crate) const MAX_LINKS_OF_TRACE: usize = 100;
@@ -72,7 +73,7 @@ pub(super) fn observe(id: TraceId, places: &[Place<'_, '_>], names: &mut Names) 
 /// The links of a trace to others; those of a subsegment count as those of its segment.
 fn links(id: TraceId, places: &[Place<'_, '_>]) -> Vec<LinkObservation> {
     let mut links = Vec::new();
-    let mut of_segment: HashMap<usize, usize> = HashMap::new();
+    let mut of_segment: HashMap<usize, HashSet<TraceId>> = HashMap::new();
     let linking = |place: &&Place<'_, '_>| !place.entity.links.is_empty() && !place.at.is_inferred;
     for place in places.iter().filter(linking) {
         let segment = places.get(place.at.segment);
@@ -81,11 +82,14 @@ fn links(id: TraceId, places: &[Place<'_, '_>]) -> Vec<LinkObservation> {
         };
         // Within one trace parents tell what led to what.
         for link in place.entity.links.iter().filter(|link| link.trace_id != id) {
-            let count = of_segment.entry(place.at.segment).or_default();
-            if *count >= MAX_LINKS_OF_SEGMENT || links.len() >= MAX_LINKS_OF_TRACE {
-                break;
+            if links.len() >= MAX_LINKS_OF_TRACE {
+                return links;
             }
-            *count += 1;
+            let traces = of_segment.entry(place.at.segment).or_default();
+            if traces.len() >= MAX_LINKED_TRACES_OF_SEGMENT && !traces.contains(&link.trace_id) {
+                continue;
+            }
+            traces.insert(link.trace_id);
             links.push(LinkObservation {
                 receiver: receiver.clone(),
                 start: place.entity.start,

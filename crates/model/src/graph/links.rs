@@ -138,8 +138,10 @@ fn sender<'t>(trace: &'t Trace<'_>, node: &'t TraceNode<'_>) -> Option<&'t Servi
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
-    use crate::assemble::{MAX_LINKS_OF_SEGMENT, MAX_LINKS_OF_TRACE};
+    use crate::assemble::{MAX_LINKED_TRACES_OF_SEGMENT, MAX_LINKS_OF_TRACE};
     use crate::{Document, Names, assemble};
 
     const SENDER: &str = "1-68000000-00000000000000000000000a";
@@ -228,11 +230,35 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_has_a_bounded_number_of_links() {
-        let links = ["00000000000000a1"; MAX_LINKS_OF_SEGMENT + 5];
-        let edges = edges(&[&sender_trace(), &receiver_trace(&links)]);
-        let receipts: Vec<_> = edges.values().map(|edge| edge.receipts.seen).collect();
-        assert_eq!(receipts, [20]);
-        assert_eq!(edges.values().next().unwrap().traces.len(), 1);
+    fn a_trace_has_a_bounded_number_of_links() {
+        let check = |links: usize, expect: i64| {
+            let links = vec!["00000000000000a1"; links];
+            let edges = edges(&[&sender_trace(), &receiver_trace(&links)]);
+            let receipts: Vec<_> = edges.values().map(|edge| edge.receipts.seen).collect();
+            assert_eq!(receipts, [expect]);
+            assert_eq!(edges.values().next().unwrap().traces.len(), 1);
+        };
+        // A batch of messages that one trace has sent.
+        check(25, 25);
+        check(MAX_LINKS_OF_TRACE + 1, 100);
+    }
+
+    #[test]
+    fn a_segment_links_to_a_bounded_number_of_traces() {
+        let to = |number: usize| {
+            format!(r#"{{"trace_id":"1-00000010-{number:024x}","id":"00000000000000a1"}}"#)
+        };
+        // Each of them twice, the first once more at the end.
+        let all =
+            (1..=MAX_LINKED_TRACES_OF_SEGMENT + 5).flat_map(|number| [to(number), to(number)]);
+        let links: Vec<String> = all.chain([to(1)]).collect();
+        let members = format!(
+            r#"00000000000000b1","name":"worker","start_time":19,"end_time":20,"links":[{}]"#,
+            links.join(",")
+        );
+        let trace = trace(RECEIVER, &members);
+        let links = &trace.graph.links;
+        let traces: HashSet<TraceId> = links.iter().map(|link| link.to_trace).collect();
+        assert_eq!((links.len(), traces.len()), (41, 20));
     }
 }
