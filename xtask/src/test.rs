@@ -57,7 +57,7 @@ fn clippy() -> anyhow::Result<Outcome> {
 }
 
 fn unit() -> anyhow::Result<Outcome> {
-    run_all([cargo_with(&["test", "--workspace", "--features", PARQUET])])
+    run_all([cargo_with(&["test", "--workspace", "--no-fail-fast", "--features", PARQUET])])
 }
 
 fn doc() -> anyhow::Result<Outcome> {
