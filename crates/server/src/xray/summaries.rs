@@ -28,10 +28,8 @@ const PAGE_SUMMARIES: usize = 100;
 const PAGE_BYTES: usize = 4 << 20;
 
 /// Most summaries looked at for one page, so that a rare match costs a bounded time; the page may
-/// then be short or empty and still have a NextToken. Most are passed over by their columns, which
-/// takes a quarter of a second at worst; for the others a page has its own limits and its time. To
-/// begin a page costs some 7 ms, as much as passing over these.
-const PAGE_SCANNED: usize = 1_000_000;
+/// then be short or empty and still have a NextToken.
+const PAGE_SCANNED: usize = 100_000;
 
 /// What a request asks for, checked.
 #[derive(Debug)]
