@@ -29,9 +29,9 @@ const MOST_READ: usize = 2_000;
 /// Bytes of documents after which no further trace is read for a page: some 0.3 s of assembly.
 const MOST_BYTES_READ: usize = 16 << 20;
 
-/// How long it looks for a page, which then ends behind the trace that it is at: an expression of a
-/// thousand terms may need a hundred times as long for a trace as to read it does, and others wait
-/// for the place.
+/// How long it looks for a page, which then ends behind the trace that it is at: an expression of
+/// hundreds of terms may need many times as long for a trace as to read it does, and others wait for
+/// the place.
 const LONGEST_SEARCH: Duration = Duration::from_secs(2);
 
 /// Summaries asked of the store at a time once it has shown that not all of them match.

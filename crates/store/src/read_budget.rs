@@ -16,7 +16,7 @@ const MOST_TRACES: usize = 20_000;
 /// Most bytes of their documents: some four seconds of assembly.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Longest that may take. A filter of a thousand terms may need a hundred times as long for a trace
+/// Longest that may take. A filter of hundreds of terms may need many times as long for a trace
 /// as to read it does. The others wait for their turn half a minute at most.
 const MOST_TIME: Duration = Duration::from_secs(15);
 
